@@ -21,4 +21,4 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     forms_password: int  # <input type=password>
     meta_refresh: str | None  # the content attribute, as it stands
     canonical: str | None  # rel=canonical, absolute
-    markers: tuple[str, ...]  # "#id", ".class", and script, iframe and form addresses as they stand; at most MARKERS_MAX
+    markers: tuple[str, ...]  # "#id", ".class" and the addresses of scripts, iframes and forms; at most MARKERS_MAX
