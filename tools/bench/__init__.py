@@ -1,0 +1,1 @@
+"""Benches: measured runs against the real roles."""

@@ -1,0 +1,70 @@
+"""A small web site on loopback for the demo and the tests: prints its address as one line and serves until stopped."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from tools.sample.pages import Answer, answers, not_found
+
+
+class SampleSite(ThreadingHTTPServer):
+    """The site; its answers are rendered once, when the port is known."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.address = f"http://127.0.0.1:{self.server_port}"
+        self.answers: Mapping[str, Answer] = answers(self.address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 10  # seconds an idle connection is kept
+
+    def do_GET(self) -> None:
+        self._send(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._send(with_body=False)
+
+    def _send(self, *, with_body: bool) -> None:
+        assert isinstance(self.server, SampleSite)
+        path = urlsplit(self.path).path
+        answer = self.server.answers.get(path) or not_found(path)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.media_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.location is not None:
+            self.send_header("Location", answer.location)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Standard error belongs to whoever started us."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    options = parser.parse_args(arguments)
+    with SampleSite(options.port) as site:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        print(site.address, flush=True)
+        stop.wait()
+        site.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
