@@ -1,0 +1,72 @@
+"""What must not reach a log: secrets, credentials in URLs, characters that steer a terminal. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+MASK: Final = "***"
+DEPTH: Final = 6  # nested values below this are shown as their type only
+
+_SECRET_WORDS: Final = frozenset(
+    {"password", "passwd", "secret", "token", "authorization", "cookie", "credential", "credentials", "apikey", "key"}
+)
+# Words that end in one of the above and are no secrets.
+_HARMLESS: Final = frozenset({"url_key", "entry_key", "key", "idempotency_key", "host_key"})
+
+_USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s\"'<>]*@")
+_PARAMETER: Final = re.compile(
+    r"(?i)(?P<name>[?&;](?:[\w.-]*(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code)=)[^&#;\s\"'<>]+"
+)
+_TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{12,}")
+_BEARER: Final = re.compile(r"(?i)\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}")
+
+# C0, DEL, C1, and the marks that turn the direction of a line round.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL_BUT_LINES: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of this name holds a secret: `api_key`, `lease_token`, `Set-Cookie`, ..."""
+    lowered = name.lower().replace("-", "_")
+    return lowered not in _HARMLESS and lowered.rsplit("_", 1)[-1] in _SECRET_WORDS
+
+
+def text(value: str, *, lines: bool = False) -> str:
+    """`value` without secrets and control characters; line breaks stay only where `lines` says that they belong."""
+    value = _USERINFO.sub(rf"\g<scheme>{MASK}@", value)
+    value = _PARAMETER.sub(rf"\g<name>{MASK}", value)
+    value = _TOKEN.sub(f"atlas_{MASK}", value)
+    value = _BEARER.sub(rf"\g<scheme> {MASK}", value)
+    return printable(value, lines=lines)
+
+
+def printable(value: str, *, lines: bool = False) -> str:
+    """`value` with its control characters written out, so that it can neither forge a line nor steer a terminal."""
+    return (_CONTROL_BUT_LINES if lines else _CONTROL).sub(_escaped, value)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def value(name: str, content: object, *, depth: int = DEPTH) -> object:
+    """The value of a field as it may be shown: masked when the name says so, cleaned in depth otherwise."""
+    if is_secret(name) and content not in (None, "", False, True):
+        return MASK
+    if isinstance(content, str):
+        return text(content)
+    if content is None or isinstance(content, bool | int | float):
+        return content
+    if depth <= 0:
+        return f"<{type(content).__name__}>"
+    if isinstance(content, Mapping):
+        return {text(str(key)): value(str(key), inner, depth=depth - 1) for key, inner in content.items()}
+    if isinstance(content, list | tuple | set | frozenset):
+        return [value("", inner, depth=depth - 1) for inner in content]
+    if isinstance(content, bytes | bytearray | memoryview):
+        return f"<{len(content)} bytes>"
+    return text(str(content))

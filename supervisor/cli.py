@@ -1,0 +1,77 @@
+"""The command line: reads the arguments, runs one command, turns errors into one clear line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from supervisor.arguments import parser
+from supervisor.exits import Exit, exit_code
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the return value is the exit code of the process."""
+    from pipeline.errors import AtlasError
+
+    # argparse would take options that belong to pytest for its own.
+    if arguments[:1] == ["test"] and arguments[1:] not in (["--help"], ["-h"]):
+        from supervisor.commands import suite
+
+        return suite.run(arguments[1:])
+    args = parser().parse_args(arguments)
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+    except AtlasError as error:
+        _explain(error)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FAILED
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
+    match args.command:
+        case "up" | "demo" | "api" | "worker" | "scheduler":
+            from supervisor.commands import roles
+
+            return roles.run(args)
+        case "add":
+            from supervisor.commands import keep
+
+            return keep.add(args)
+        case "show" | "search" | "status":
+            from supervisor.commands import look
+
+            return look.run(args)
+        case "token" | "sign-in":
+            from supervisor.commands import access
+
+            return access.run(args)
+        case "feed":
+            from supervisor.commands import feeds
+
+            return feeds.run(args)
+        case _:
+            from supervisor.commands import settings
+
+            return settings.run(args)
+
+
+def _explain(error: Exception) -> None:
+    """What happened, where, and what to do; several faults get a line each."""
+    from observability import redact
+
+    message = getattr(error, "message", str(error))
+    hint = getattr(error, "hint", "")
+    faults = getattr(error, "faults", ())
+    lines = [f"atlas: {message}" + (f" ({hint})" if hint and not faults else "")]
+    lines += [f"  {fault.where}: {fault.what}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults]
+    if faults and hint:
+        lines.append(f"  {hint}")
+    print("\n".join(redact.text(line) for line in lines), file=sys.stderr)

@@ -1,0 +1,62 @@
+"""What most commands begin with: the settings, and the store of the data folder, with the worker rung afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from supervisor.commands import output
+from supervisor.config import Loaded, load
+from supervisor.settings import Config
+
+if TYPE_CHECKING:  # commands that need no store start without it
+    from pipeline.store.handle import Store
+
+T = TypeVar("T")
+
+
+def overrides(args: argparse.Namespace) -> dict[tuple[str, str], str]:
+    """The settings that were given as options."""
+    given = {("data", "dir"): args.data, ("api", "port"): args.port}
+    return {setting: str(value) for setting, value in given.items() if value is not None}
+
+
+def load_settings(args: argparse.Namespace, *, quiet: bool = False) -> Loaded:
+    """The configuration under the options of this call; warnings go to standard error. Raises ConfigError."""
+    loaded = load(flags=overrides(args), file=args.config)
+    for warning in () if quiet else loaded.warnings:
+        output.complaint(warning)
+    return loaded
+
+
+def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bool = False) -> T:
+    """Run `job` on the store of the data folder; `news`: it leaves work, so ring the worker if one listens.
+
+    Root works as the owner of the folder, so that no file of root's is left in it.
+    """
+    import trio
+
+    from pipeline.clock import SystemClock
+    from pipeline.store.handle import open_store
+    from supervisor.doorbell import ring
+    from supervisor.ownership import become_owner
+
+    become_owner(config.folder)
+
+    async def run() -> T:
+        async with open_store(
+            config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock()
+        ) as store:
+            return await job(store)
+
+    done = trio.run(run)
+    if news:
+        ring(config.folder, "worker")
+    return done
+
+
+def read_lines() -> list[str]:
+    """Standard input, as text lines; bytes that are no UTF-8 stay visible as escapes."""
+    return sys.stdin.buffer.read().decode("utf-8-sig", errors="backslashreplace").splitlines()

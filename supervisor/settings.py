@@ -1,0 +1,55 @@
+"""Every setting of Atlas in one struct, made of each package's own; and those of the supervisor itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from gateway.settings import ApiSettings
+from observability.settings import LogSettings
+from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
+from stages.settings import AcquireSettings, DiscoverSettings, NetSettings, ParseSettings
+
+
+class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[data]"""
+
+    dir: Annotated[str, msgspec.Meta(min_length=1)] = (
+        "data"  # relative to where it is written; default: in the checkout
+    )
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[worker]"""
+
+    concurrency: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0  # parse processes; 0 = as many as the machine has cores
+    drain_seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] = 15.0  # for work in hand, after SIGTERM
+
+    @property
+    def processes(self) -> int:
+        """`concurrency` with 0 worked out."""
+        return self.concurrency or os.cpu_count() or 1
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration. `data.dir` is absolute once it was loaded by `supervisor.config`."""
+
+    data: DataSettings = msgspec.field(default_factory=DataSettings)
+    database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
+    queue: QueueSettings = msgspec.field(default_factory=QueueSettings)
+    retry: RetrySettings = msgspec.field(default_factory=RetrySettings)
+    net: NetSettings = msgspec.field(default_factory=NetSettings)
+    acquire: AcquireSettings = msgspec.field(default_factory=AcquireSettings)
+    parse: ParseSettings = msgspec.field(default_factory=ParseSettings)
+    discover: DiscoverSettings = msgspec.field(default_factory=DiscoverSettings)
+    api: ApiSettings = msgspec.field(default_factory=ApiSettings)
+    worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data.dir)
