@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -74,20 +75,23 @@ def load(
 
 
 def _decode_section(section: str, sources: Sources, faults: list[Fault]) -> msgspec.Struct:
-    """The section's struct; a faulty value is reported and replaced by its default, so that the rest is checked."""
+    """The section's struct; a faulty value is reported and replaced by its default, so that the rest is checked.
+
+    Values that a later source overrides are checked too: they would be the next surprise.
+    """
     good: dict[str, object] = {}
-    for (owner, key), given in sources.values.items():
-        if owner != section:
-            continue
+    all_given = [(key, given) for (owner, key), many in sources.given.items() if owner == section for given in many]
+    for key, given in all_given:
+        wanted = FIELDS[section, key].type
         try:
-            good[key] = _decode(given, FIELDS[owner, key].type)
+            good[key] = _decode(given, wanted)
         except msgspec.ValidationError as error:
-            said = _said(error, FIELDS[owner, key].type)
-            faults.append(Fault(where=given.origin, what=f"{given.name}: {said}, not {_shown(key, given.value)}"))
+            said = f"{given.name}: {_said(error, wanted)}, not {_shown(key, given.value)}"
+            faults.append(Fault(where=given.origin, what=said))
     try:
         return SECTIONS[section](**good)
     except ValueError as error:
-        origins = sorted({given.origin for (owner, _), given in sources.values.items() if owner == section})
+        origins = dict.fromkeys(given.origin for _, given in all_given)
         faults.append(Fault(where=", ".join(origins), what=f"[{section}] {error}"))
         return SECTIONS[section]()
 
@@ -95,7 +99,7 @@ def _decode_section(section: str, sources: Sources, faults: list[Fault]) -> msgs
 def _decode(given: Given, wanted: object) -> object:
     """A value as `wanted`. Text from variables and flags is read as what is wanted; a file's types must fit."""
     if not given.textual or not isinstance(given.value, str):
-        return msgspec.convert(given.value, type=wanted)
+        return _finite(msgspec.convert(given.value, type=wanted))
     kind = msgspec.inspect.type_info(wanted)
     value: object = given.value.strip()
     if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
@@ -103,7 +107,14 @@ def _decode(given: Given, wanted: object) -> object:
     elif isinstance(kind, msgspec.inspect.BoolType):
         word = given.value.strip().lower()
         value = True if word in _TRUE else False if word in _FALSE else given.value
-    return msgspec.convert(value, type=wanted, strict=False)
+    return _finite(msgspec.convert(value, type=wanted, strict=False))
+
+
+def _finite(value: object) -> object:
+    """No deadline is infinite here, though TOML and Python can write it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise msgspec.ValidationError("Expected a finite number")
+    return value
 
 
 def _said(error: msgspec.ValidationError, wanted: object) -> str:
@@ -120,7 +131,7 @@ def _shown(key: str, value: object) -> str:
 
 
 def _with_folder(config: Config, sources: Sources, root: Path) -> Config:
-    given = sources.values.get(("data", "dir"))
+    given = sources.winner(("data", "dir"))
     folder = root if given is None else given.folder
     absolute = Path(os.path.abspath(folder / Path(config.data.dir).expanduser()))  # noqa: PTH100  a symlink stays as written
     return msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, dir=str(absolute)))
@@ -157,7 +168,7 @@ def _can_be_folder(path: Path) -> bool:
 def _described(config: Config, sources: Sources) -> tuple[Setting, ...]:
     rows = []
     for section, key in FIELDS:
-        given = sources.values.get((section, key))
+        given = sources.winner((section, key))
         value = redact.value(key, getattr(getattr(config, section), key))
         origin, name = ("default", "") if given is None else (given.origin, given.name)
         rows.append(Setting(section=section, key=key, value=value, origin=origin, name=name))

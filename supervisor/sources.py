@@ -39,15 +39,18 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     textual: bool = True  # False where the file format has types of its own
 
 
-Values = dict[tuple[str, str], Given]
-
-
 class Sources(msgspec.Struct, kw_only=True):
-    """All that was given, later sources over earlier ones, with the faults met on the way."""
+    """All that was given, in the order in which it counts (the last wins), with the faults met on the way."""
 
-    values: Values = {}
+    given: dict[tuple[str, str], list[Given]] = {}
     faults: list[Fault] = []
     warnings: list[str] = []
+
+    def take(self, setting: tuple[str, str], given: Given) -> None:
+        self.given.setdefault(setting, []).append(given)
+
+    def winner(self, setting: tuple[str, str]) -> Given | None:
+        return self.given[setting][-1] if setting in self.given else None
 
 
 def gather(
@@ -65,7 +68,7 @@ def gather(
         _take_credentials(Path(folder), found)
     for (section, key), value in flags.items():
         name = f"--{'data' if section == 'data' else key}"
-        found.values[section, key] = Given(value=value, origin="command line", name=name, folder=cwd)
+        found.take((section, key), Given(value=value, origin="command line", name=name, folder=cwd))
     return found
 
 
@@ -117,9 +120,9 @@ def _read_toml(path: Path, found: Sources, *, must_exist: bool) -> None:
 
 def _take_key(path: Path, section: str, key: str, value: object, found: Sources) -> None:
     if (section, key) in FIELDS:
-        found.values[section, key] = Given(
-            value=value, origin=str(path), name=f"[{section}] {key}", folder=path.parent, textual=False
-        )
+        name = f"[{section}] {key}"
+        given = Given(value=value, origin=str(path), name=name, folder=path.parent, textual=False)
+        found.take((section, key), given)
         return
     hint = near(key, (known for owner, known in FIELDS if owner == section))
     found.faults.append(Fault(where=str(path), what=f"[{section}] {key} is no setting of Atlas", hint=hint))
@@ -130,7 +133,7 @@ def _take_variables(variables: Mapping[str, str], found: Sources, origin: str, f
     # Aliases first: where both stand, the full name counts.
     for name in sorted(ours, key=lambda name: (name not in ALIASES, name)):
         if name in VARIABLES:
-            found.values[VARIABLES[name]] = Given(value=ours[name], origin=origin, name=name, folder=folder)
+            found.take(VARIABLES[name], Given(value=ours[name], origin=origin, name=name, folder=folder))
         elif name not in {CONFIG_FILE, ENV_FILE}:
             hint = near(name, VARIABLES)
             found.faults.append(Fault(where=origin, what=f"{name} is no setting of Atlas", hint=hint))
@@ -144,7 +147,7 @@ def _take_credentials(folder: Path, found: Sources) -> None:
         content = _read(folder / name, found, must_exist=True)
         if content is not None:
             value = content.removesuffix("\n")
-            found.values[setting] = Given(value=value, origin="credentials directory", name=name, folder=folder)
+            found.take(setting, Given(value=value, origin="credentials directory", name=name, folder=folder))
 
 
 def _read(path: Path, found: Sources, *, must_exist: bool) -> str | None:
