@@ -1,0 +1,1 @@
+"""Pure functions on text: URLs, sanitising, the search language, snippets."""
