@@ -112,11 +112,10 @@ def _show(console: Console, site: str, atlas: Instance) -> list[str]:
 def _ingest(console: Console, site: str, atlas: Instance, expected: Expectations) -> Rows:
     """Save all pages and the feed, and wait until every item has ended."""
     to_post = [page for page in expected.pages if not page.from_feed]
-    _post(atlas, "/api/v1/feeds", site + expected.feed)
     begun = time.monotonic()
     with Progress(console, len(expected.pages)) as progress:
         to_post = _post_ready(atlas, site, to_post, {})
-        atlas.command("scheduler")  # puts the feed's poll on the queue now; `up` would do it at its next tick
+        atlas.command("feed", "add", site + expected.feed)
         while True:
             rows = _rows(atlas)
             seconds = time.monotonic() - begun
@@ -140,16 +139,16 @@ def _post_ready(atlas: Instance, site: str, pages: list[ExpectedPage], rows: Row
     for page in pages:
         original = rows.get(page.duplicate_of or "")
         if page.duplicate_of is None or (original is not None and original["state"] == "done"):
-            _post(atlas, "/api/v1/items", site + page.path)
+            _post(atlas, site + page.path)
         else:
             left.append(page)
     return left
 
 
-def _post(atlas: Instance, path: str, url: str) -> None:
-    reply = atlas.ask("POST", path, {"url": url})
-    if reply.status not in {200, 201, 202}:
-        raise DemoFailed(f"POST {path} of {url} was answered {reply.status}: {reply.body}")
+def _post(atlas: Instance, url: str) -> None:
+    reply = atlas.ask("POST", "/api/v1/items", {"url": url})
+    if reply.status not in {200, 202}:
+        raise DemoFailed(f"POST /api/v1/items of {url} was answered {reply.status}: {reply.body}")
 
 
 def _rows(atlas: Instance) -> Rows:
@@ -172,7 +171,7 @@ def _paths(hits: list[dict[str, Any]]) -> tuple[str, ...]:
 def _stay(console: Console, atlas: Instance) -> None:
     """Until Ctrl-C, with the way into the web pages on the screen."""
     assert atlas.up is not None
-    link = atlas.up.printed(r"http://\S+/sign-in/\S+")
+    link = atlas.command("sign-in").strip()
     console.print(f"\nOpen {link}\n(the link works once; Ctrl-C stops the demo)", highlight=False, soft_wrap=True)
     atlas.up.popen.wait()
     raise atlas.up.failed("ended")

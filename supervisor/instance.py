@@ -189,12 +189,12 @@ class Instance:
         """Start one role (or `up`) with this instance's settings; whoever starts it stops it."""
         return Process("supervisor", role, folder=self.data, settings=self.settings)
 
-    def command(self, *arguments: str, seconds: float = 60.0) -> str:
-        """Run a command of Atlas to its end; what it printed. Raises InstanceError when it failed."""
+    def command(self, *arguments: str, given: str = "", seconds: float = 60.0) -> str:
+        """Run a command of Atlas to its end, `given` on its standard input; what it printed. Or InstanceError."""
         ran = subprocess.run(  # noqa: S603 - our own interpreter and modules
             [sys.executable, "-P", "-m", "supervisor", *arguments],
             env=environment(self.settings),
-            stdin=subprocess.DEVNULL,
+            input=given.encode(),
             capture_output=True,
             timeout=seconds,
             check=False,
