@@ -1,0 +1,1 @@
+"""What moves and how: items, their lifecycle, the durable queue, channels, actors and the store."""

@@ -1,0 +1,81 @@
+"""Effects: what a stage asks to be stored. They are applied in the transaction that finishes its step, or not at all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.documents import Enriched, Extracted
+from pipeline.items import Submission
+from pipeline.lifecycle import Verdict
+
+
+class KeepCapture(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Keep a fetched body. The bytes go to archive.db before the reference is committed, so a crash leaves at worst an orphan.
+
+    `final_key` is the canonical key of `final_url`: when another kept item owns it, the step ends as a duplicate of that item.
+    """
+
+    content: bytes  # decoded; b"" once the store has put it into archive.db
+    url: str
+    final_url: str
+    final_key: str
+    status: int
+    media_type: str
+    charset: str | None
+    etag: str | None = None
+    last_modified: str | None = None
+    provider: str = "direct"
+    captured_at: int = 0
+    digest: str = ""  # set by the store: the body's key in archive.db
+    size: int = 0  # set by the store
+
+
+class SetVerdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    verdict: Verdict
+    evidence: str
+
+
+class KeepDocument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    document: Extracted
+
+
+class KeepEnrichment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    enrichment: Enriched
+
+
+class ClaimContent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Claim the text. When a kept item has the same `text_hash`, the step ends as a duplicate (599) of that item."""
+
+    text_hash: str
+    content_hash: str
+
+
+class CrossReference(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The canonical keys that the article links to; related items are those kept under them, in both directions."""
+
+    url_keys: tuple[str, ...]
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Write the full-text row of the item's document."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed entry to keep, under the key that says it was seen."""
+
+    entry_key: str
+    submission: Submission
+
+
+class FeedPolled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A poll that worked: entries not seen before become items and are marked as seen, in one transaction."""
+
+    feed_id: int
+    title: str | None
+    etag: str | None
+    last_modified: str | None
+    next_poll_at: int  # wall ms
+    entries: tuple[Entry, ...]
+
+
+Effect = KeepCapture | SetVerdict | KeepDocument | KeepEnrichment | ClaimContent | CrossReference | Index | FeedPolled

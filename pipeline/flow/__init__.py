@@ -1,0 +1,1 @@
+"""How claims move in memory: mailboxes, dispatcher, actors, leases."""

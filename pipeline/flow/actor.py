@@ -1,0 +1,222 @@
+"""An actor: one stage with N slots. Receive, set the deadline, handle, commit, forward.
+
+A stage that raises is turned into an outcome here and nowhere else; this has the only `except Exception` of the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+from observability.log import Logger
+from observability.names import Event
+from pipeline import errors, retry
+from pipeline.clock import Clock
+from pipeline.flow.leases import Held
+from pipeline.flow.mailbox import Closed, Mailbox
+from pipeline.flow.notebook import Notebook
+from pipeline.flow.pulse import Pulse
+from pipeline.items import Reason
+from pipeline.lifecycle import State
+from pipeline.settings import QueueSettings, RetrySettings
+from pipeline.stage import StageActor
+from pipeline.store.finish import Finished
+from pipeline.store.handle import Store
+from pipeline.work import Bury, Claim, Outcome, Retry
+
+STALL_GRACE_SECONDS = 10.0  # past its deadline; then the slot is cancelled and restarted
+GIVE_BACK_SECONDS = 5.0  # for giving a lease back while being cancelled
+COMMIT_PATIENCE_SECONDS = 60.0  # how long a finished step waits for a store that is busy or full
+COMMIT_PAUSE_SECONDS = 1.0
+
+
+class Surroundings:
+    """What all actors of a pipeline share."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        held: Held,
+        clock: Clock,
+        boot: str,
+        queue: QueueSettings,
+        retry: RetrySettings,
+        random: Callable[[], float],
+        error_id: Callable[[], str],
+        ring: Callable[[], None],
+        news: Callable[[], None],
+        log: Logger,
+    ) -> None:
+        self.store = store
+        self.held = held
+        self.clock = clock
+        self.boot = boot
+        self.queue = queue
+        self.retry = retry
+        self.random = random
+        self.error_id = error_id
+        self.ring = ring  # tells the dispatcher that a row may be claimed
+        self.news = news  # tells the other role that something ended
+        self.log = log
+
+
+class Actor:
+    """Runs one stage. `busy`, `inbox` and the supervisor's figures are what the pipeline page shows."""
+
+    def __init__(self, stage: StageActor, inbox: Mailbox, onward: Mailbox | None, shared: Surroundings) -> None:
+        self.stage = stage
+        self.spec = stage.spec
+        self.inbox = inbox
+        self.busy = 0
+        self.finished = 0
+        self._onward = onward
+        self._shared = shared
+
+    async def run_slot(self, pulse: Pulse) -> None:
+        """Handle claims one after the other until the mailbox is closed."""
+        while True:
+            pulse.rest()
+            try:
+                claim = await self.inbox.receive()
+            except Closed:
+                return
+            self.busy += 1
+            try:
+                await self._work(claim, pulse)
+            finally:
+                self.busy -= 1
+
+    async def _work(self, claim: Claim, pulse: Pulse) -> None:
+        settled = False
+        notes = self._notebook(claim)
+        try:
+            pulse.expect(self.spec.deadline + STALL_GRACE_SECONDS)
+            outcome = await self._judge(claim, notes)
+            pulse.expect(COMMIT_PATIENCE_SECONDS + STALL_GRACE_SECONDS)
+            finished = await self._commit(claim, outcome, notes)
+            settled = True
+            pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
+            await self._pass_on(claim, finished)
+        finally:
+            if not settled:
+                await self._give_back(claim, notes, stalled=pulse.stalled)
+
+    def _notebook(self, claim: Claim) -> Notebook:
+        store = self._shared.store
+        return Notebook(
+            claim,
+            clock=self._shared.clock,
+            read_body=store.bodies.get,
+            read_document=store.items.document_of,
+        )
+
+    async def _judge(self, claim: Claim, notes: Notebook) -> Outcome:
+        """The stage's outcome, with every way to fail made a value and the time of a retry decided."""
+        try:
+            with anyio.move_on_after(self.spec.deadline):
+                return self._decided(claim, await self.stage.handle(claim, notes))
+            reason = Reason(
+                code="deadline",
+                hint="the step took too long; it is tried again",
+                detail=f"{self.spec.name} did not end within {self.spec.deadline:g} s",
+            )
+            return self._decided(claim, Retry(reason=reason))
+        except errors.StoreBroken:
+            raise
+        except errors.AtlasError as error:
+            return self._decided(claim, _outcome_of(error))
+        except Exception as error:
+            return self._decided(claim, self._unexpected(claim, error))
+
+    def _decided(self, claim: Claim, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Retry):
+            return outcome
+        policy = self._shared.retry
+        return retry.decide(outcome, attempts=claim.attempts, policy=policy, random=self._shared.random)
+
+    def _unexpected(self, claim: Claim, error: Exception) -> Retry:
+        error_id = self._shared.error_id()
+        self._shared.log.error(
+            Event.STAGE_FAILED, stage=self.spec.name, item=claim.subject, error_id=error_id, exc_info=error
+        )
+        reason = Reason(
+            code="internal",
+            hint="this is a fault of Atlas; please report it with the error id",
+            detail=f"{type(error).__name__}: {error}"[:500],
+            error_id=error_id,
+        )
+        return Retry(reason=reason)
+
+    async def _commit(self, claim: Claim, outcome: Outcome, notes: Notebook) -> Finished | None:
+        """Store the outcome; None when the lease is lost. A busy or full store is waited for, then the slot fails."""
+        queue, give_up = self._shared.store.queue, self._shared.clock.monotonic() + COMMIT_PATIENCE_SECONDS
+        while True:
+            try:
+                return await queue.finish(
+                    claim, outcome, steps=notes.steps, following=self.spec.following, boot=self._shared.boot
+                )
+            except errors.LeaseLost:
+                self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
+                return None
+            except errors.QueueFull as error:
+                # A poll found more than the backlog takes: the poll waits, none of its entries is marked as seen.
+                outcome = Retry(
+                    reason=Reason(code=error.code, hint=error.hint), after=error.retry_after, costs_attempt=False
+                )
+            except (errors.StoreBusy, errors.StoreFull):
+                if self._shared.clock.monotonic() > give_up:
+                    raise
+                await anyio.sleep(COMMIT_PAUSE_SECONDS)
+
+    async def _pass_on(self, claim: Claim, finished: Finished | None) -> None:
+        self._shared.held.drop(claim)
+        self.finished += 1
+        if finished is None:
+            return
+        if finished.next is not None and self._onward is not None:
+            await self._forward(finished.next, self._onward)
+        elif finished.state in (State.WAITING, State.READY) or claim.feed is not None:
+            self._shared.ring()
+        if finished.next is None:
+            self._shared.news()
+
+    async def _forward(self, claim: Claim, onward: Mailbox) -> None:
+        """Into the next mailbox under the same lease. Without room for too long the row goes back, ready where it is."""
+        sent = False
+        self._shared.held.add(claim)
+        try:
+            sent = await onward.send(claim, self._shared.queue.forward_seconds)
+        finally:
+            if not sent:
+                await self._release(claim)
+
+    async def _give_back(self, claim: Claim, notes: Notebook, *, stalled: bool) -> None:
+        if not stalled:
+            await self._release(claim)
+            return
+        reason = Reason(
+            code="stalled",
+            hint="the step made no progress and was cut off; it is tried again",
+            detail=f"{self.spec.name} was still at it {STALL_GRACE_SECONDS:g} s after its deadline",
+        )
+        self._shared.held.drop(claim)
+        with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+            await self._commit(claim, self._decided(claim, Retry(reason=reason)), notes)
+            self._shared.ring()
+
+    async def _release(self, claim: Claim) -> None:
+        # Bounded: a lease that cannot be given back runs out by itself.
+        self._shared.held.drop(claim)
+        with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+            await self._shared.store.queue.release([claim.lease_token])
+            self._shared.ring()
+
+
+def _outcome_of(error: errors.AtlasError) -> Retry | Bury:
+    reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
+    if not error.retryable:
+        return Bury(reason=reason)
+    after = getattr(error, "retry_after", None)
+    return Retry(reason=reason, after=after)

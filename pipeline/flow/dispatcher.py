@@ -1,0 +1,104 @@
+"""The dispatcher: claims only as many rows as there is room for in memory; the rest stays in the database.
+
+It sleeps until somebody rings (a save, a retry put back, room in a mailbox that had been filled), until the next waiting
+row is due, or at last for the fallback interval: a doorbell is a hint and may be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import anyio
+
+from pipeline import errors
+from pipeline.clock import Clock
+from pipeline.flow.leases import Held
+from pipeline.flow.mailbox import Mailbox
+from pipeline.flow.pulse import Pulse
+from pipeline.store.queue import QueueStore
+from pipeline.work import Claim
+
+FALLBACK_SECONDS = 30.0
+LEAST_SLEEP_SECONDS = 0.02  # between two claims when nothing but time has passed
+PAUSE_SECONDS = 2.0  # when the store cannot be written to
+GRACE_SECONDS = 30.0
+
+
+class Dispatcher:
+    """Fills the mailboxes of all actors from the queue."""
+
+    def __init__(
+        self,
+        queue: QueueStore,
+        mailboxes: Mapping[int, Mailbox],
+        held: Held,
+        *,
+        boot: str,
+        clock: Clock,
+        fallback_seconds: float = FALLBACK_SECONDS,
+    ) -> None:
+        self._queue = queue
+        self._mailboxes = mailboxes
+        self._held = held
+        self._boot = boot
+        self._clock = clock
+        self._fallback = fallback_seconds
+        self._bell = anyio.Event()
+        self._filled = True  # the last claim brought all that was asked for: there may be more
+        self.paused = False  # the store took no write at the last try
+
+    def ring(self) -> None:
+        """There may be something to claim. Cheap, never blocks, may be called by anyone on this loop."""
+        self._bell.set()
+
+    def room_made(self) -> None:
+        """A mailbox has room again; worth a claim only while the last one left rows behind."""
+        if self._filled:
+            self._bell.set()
+
+    async def run(self, pulse: Pulse) -> None:
+        """Claim and sleep until cancelled."""
+        while True:
+            pulse.expect(self._fallback + GRACE_SECONDS)
+            self._bell = anyio.Event()
+            try:
+                await self._fill()
+                wait = await self._wait_seconds()
+                self.paused = False
+            except (errors.StoreBusy, errors.StoreFull):
+                # Saves fail for the same reason; what is claimed goes on, nothing new is begun.
+                self.paused = True
+                wait = PAUSE_SECONDS
+            with anyio.move_on_after(wait):
+                await self._bell.wait()
+
+    async def _fill(self) -> None:
+        room = {hundred: box.room for hundred, box in self._mailboxes.items()}
+        if not any(places > 0 for places in room.values()):
+            self._filled = True
+            return
+        claimed = await self._queue.claim(room, boot=self._boot)
+        got = {hundred: 0 for hundred in room}
+        refused: list[Claim] = []
+        for claim in claimed:
+            hundred = claim.stage - claim.stage % 100
+            got[hundred] += 1
+            self._held.add(claim)
+            if not self._mailboxes[hundred].offer(claim):
+                refused.append(claim)
+        self._filled = bool(refused) or any(0 < room[h] <= got[h] for h in room)
+        if refused:
+            await self._give_back(refused)
+
+    async def _give_back(self, refused: list[Claim]) -> None:
+        """Forwarded items were faster than these: their places are taken."""
+        for claim in refused:
+            self._held.drop(claim)
+        await self._queue.release([claim.lease_token for claim in refused])
+
+    async def _wait_seconds(self) -> float:
+        due = await self._queue.next_due()
+        if due is None:
+            return self._fallback
+        until = (due - self._clock.wall_ms()) / 1000
+        return min(max(until, LEAST_SLEEP_SECONDS), self._fallback)

@@ -1,0 +1,83 @@
+"""The line: mailboxes, actors, dispatcher and lease keeper of one worker, put together from a checked topology."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from observability.log import Logger
+from pipeline.clock import Clock
+from pipeline.flow.actor import Actor, Surroundings
+from pipeline.flow.dispatcher import Dispatcher
+from pipeline.flow.leases import Held, LeaseKeeper
+from pipeline.flow.mailbox import Mailbox
+from pipeline.settings import QueueSettings, RetrySettings
+from pipeline.stage import StageActor
+from pipeline.store.handle import Store
+from pipeline.topology import freeze
+
+
+class Line:
+    """Everything between the queue and the stages. Whoever supervises runs the parts; the line owns the mailboxes."""
+
+    def __init__(
+        self,
+        stages: Sequence[StageActor],
+        *,
+        store: Store,
+        clock: Clock,
+        boot: str,
+        queue: QueueSettings,
+        retry: RetrySettings,
+        random: Callable[[], float],
+        error_id: Callable[[], str],
+        news: Callable[[], None],
+        log: Logger,
+    ) -> None:
+        specs = freeze([stage.spec for stage in stages]).specs
+        self.held = Held()
+        self.mailboxes = {spec.hundred: Mailbox(spec.slots, on_room=self._room_made) for spec in specs}
+        self.dispatcher = Dispatcher(store.queue, self.mailboxes, self.held, boot=boot, clock=clock)
+        self.keeper = LeaseKeeper(
+            store.queue, self.held, boot=boot, lease_seconds=queue.lease_seconds, ring=self.dispatcher.ring
+        )
+        shared = Surroundings(
+            store=store,
+            held=self.held,
+            clock=clock,
+            boot=boot,
+            queue=queue,
+            retry=retry,
+            random=random,
+            error_id=error_id,
+            ring=self.dispatcher.ring,
+            news=news,
+            log=log,
+        )
+        by_hundred = {stage.spec.hundred: stage for stage in stages}
+        self.actors = tuple(
+            Actor(
+                by_hundred[spec.hundred],
+                self.mailboxes[spec.hundred],
+                None if spec.following is None else self.mailboxes[spec.following],
+                shared,
+            )
+            for spec in specs
+        )
+        self._store = store
+        self._boot = boot
+
+    def _room_made(self) -> None:
+        self.dispatcher.room_made()
+
+    def close(self) -> None:
+        """Begin to stop: close the mailboxes, source first. The steps in hand go on to their end, then the slots end.
+
+        What was in a mailbox, and what a step hands on from now, is given back at the stage it reached, at no cost.
+        """
+        for actor in self.actors:
+            for claim in actor.inbox.close():
+                self.held.drop(claim)
+
+    async def give_back(self) -> int:
+        """Return every lease of this process, once nothing works on them any more. Returns how many."""
+        return await self._store.queue.release_all(boot=self._boot)

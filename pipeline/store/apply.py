@@ -1,0 +1,195 @@
+"""Effects to rows: one `match`, inside the transaction of the step that asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import apsw
+import msgspec
+
+from pipeline.effects import (
+    ClaimContent,
+    CrossReference,
+    Effect,
+    FeedPolled,
+    Index,
+    KeepCapture,
+    KeepDocument,
+    KeepEnrichment,
+    SetVerdict,
+)
+from pipeline.ids import Random, new_uid
+from pipeline.items import Capture
+from pipeline.lifecycle import State
+from pipeline.settings import QueueSettings
+from pipeline.store import intake, rows, search, steps
+
+
+class Applying(msgspec.Struct, frozen=True, kw_only=True):
+    """What effects are applied to: an item (None for a feed's poll), and the moment."""
+
+    item_id: int | None
+    now: int
+    limits: QueueSettings
+    random: Random
+
+
+def apply(conn: apsw.Connection, to: Applying, effects: Sequence[Effect]) -> int | None:
+    """Apply in order. Returns the id of the original when one of them finds that the item is kept already.
+
+    Then the effects after it are not applied, because the step ends as a duplicate.
+    """
+    for effect in effects:
+        original = _apply(conn, to, effect)
+        if original is not None:
+            return original
+    return None
+
+
+def _apply(conn: apsw.Connection, to: Applying, effect: Effect) -> int | None:
+    if isinstance(effect, FeedPolled):
+        _feed_polled(conn, to, effect)
+        return None
+    assert to.item_id is not None, "only a poll has no item"
+    match effect:
+        case KeepCapture():
+            return _keep_capture(conn, to.item_id, effect)
+        case ClaimContent():
+            return _claim_content(conn, to.item_id, effect)
+        case SetVerdict():
+            conn.execute("UPDATE items SET verdict = ? WHERE id = ?", (effect.verdict, to.item_id))
+        case KeepDocument():
+            _keep_document(conn, to.item_id, effect, to.now)
+        case KeepEnrichment():
+            _keep_enrichment(conn, to.item_id, effect)
+        case CrossReference():
+            _cross_reference(conn, to.item_id, effect)
+        case Index():
+            search.index(conn, to.item_id)
+        case _:
+            assert_never(effect)
+    return None
+
+
+def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> int | None:
+    original = _live_owner(conn, item_id, effect.final_key)
+    if original is not None:
+        return original
+    conn.execute(
+        "INSERT INTO keys (url_key, item_id) VALUES (?, ?) ON CONFLICT (url_key) DO UPDATE SET item_id = excluded.item_id",
+        (effect.final_key, item_id),
+    )
+    steps.keep_capture(
+        conn,
+        item_id,
+        Capture(
+            body=effect.digest,
+            size=effect.size,
+            url=effect.url,
+            final_url=effect.final_url,
+            status=effect.status,
+            media_type=effect.media_type,
+            charset=effect.charset,
+            etag=effect.etag,
+            last_modified=effect.last_modified,
+            provider=effect.provider,
+            captured_at=effect.captured_at,
+        ),
+    )
+    return None
+
+
+def _live_owner(conn: apsw.Connection, item_id: int, url_key: str) -> int | None:
+    """Another item that is kept under this key. A dead or deleted one gives it up; a duplicate stands for its original."""
+    found = conn.execute(
+        """SELECT coalesce(i.duplicate_of, i.id) FROM keys k JOIN items i ON i.id = k.item_id
+           WHERE k.url_key = ? AND i.id <> ? AND i.deleted_at IS NULL AND i.state <> ?""",
+        (url_key, item_id, State.DEAD),
+    ).get
+    return None if found is None or found == item_id else rows.integer(found)
+
+
+def _claim_content(conn: apsw.Connection, item_id: int, effect: ClaimContent) -> int | None:
+    found = conn.execute(
+        """SELECT i.id FROM documents d JOIN items i ON i.id = d.item_id
+           WHERE d.text_hash = ? AND i.id <> ? AND i.state = ? AND i.deleted_at IS NULL ORDER BY i.id LIMIT 1""",
+        (effect.text_hash, item_id, State.DONE),
+    ).get
+    conn.execute(
+        "UPDATE documents SET text_hash = ?, content_hash = ? WHERE item_id = ?",
+        (effect.text_hash, effect.content_hash, item_id),
+    )
+    return None if found is None else rows.integer(found)
+
+
+def _keep_document(conn: apsw.Connection, item_id: int, effect: KeepDocument, now: int) -> None:
+    made = effect.document
+    conn.execute(
+        """INSERT OR REPLACE INTO documents (item_id, title, author, site, published, language, description, text,
+               markdown, html, images, links, method, extracted_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            item_id,
+            made.title,
+            made.author,
+            made.site,
+            made.published,
+            made.language,
+            made.description,
+            made.text,
+            made.markdown,
+            made.html,
+            msgspec.json.encode(made.images).decode(),
+            msgspec.json.encode(made.links).decode(),
+            made.method,
+            now,
+        ),
+    )
+
+
+def _keep_enrichment(conn: apsw.Connection, item_id: int, effect: KeepEnrichment) -> None:
+    found = effect.enrichment
+    conn.execute(
+        """UPDATE documents SET language = coalesce(?, language), word_count = ?, reading_minutes = ?, summary = ?,
+               phrases = ? WHERE item_id = ?""",
+        (
+            found.language,
+            found.word_count,
+            found.reading_minutes,
+            found.summary,
+            msgspec.json.encode(found.phrases).decode(),
+            item_id,
+        ),
+    )
+
+
+def _cross_reference(conn: apsw.Connection, item_id: int, effect: CrossReference) -> None:
+    conn.execute("DELETE FROM links WHERE item_id = ?", (item_id,))
+    conn.executemany(
+        "INSERT OR IGNORE INTO links (item_id, url_key) VALUES (?, ?)", [(item_id, key) for key in effect.url_keys]
+    )
+
+
+def _feed_polled(conn: apsw.Connection, to: Applying, effect: FeedPolled) -> None:
+    conn.execute(
+        """UPDATE feeds SET title = coalesce(?, title), etag = ?, last_modified = ?, next_poll_at = ?, polled_at = ?,
+               failures = 0, reason = NULL WHERE id = ?""",
+        (effect.title, effect.etag, effect.last_modified, effect.next_poll_at, to.now, effect.feed_id),
+    )
+    for entry in effect.entries:
+        known = conn.execute(
+            "SELECT 1 FROM seen WHERE feed_id = ? AND entry_key = ?", (effect.feed_id, entry.entry_key)
+        ).get
+        if known is not None:
+            continue
+        accepted = intake.accept(
+            conn,
+            intake.Intake(
+                submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits
+            ),
+        )
+        conn.execute(
+            "INSERT INTO seen (feed_id, entry_key, item_id, seen_at) VALUES (?, ?, ?, ?)",
+            (effect.feed_id, entry.entry_key, accepted.item_id, to.now),
+        )

@@ -1,0 +1,73 @@
+"""`store.bodies`: raw bodies by the SHA-256 of their bytes, compressed, in archive.db.
+
+A body is written before anything refers to it, so a crash leaves at worst an orphan, never a dangling reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import cast
+
+import apsw
+import zstandard
+
+from pipeline import errors
+from pipeline.clock import Clock
+from pipeline.store.readers import Readers
+from pipeline.store.writer import Writer
+
+LEVEL = 3  # zstd's default: a page in under 2 ms
+BODY_MOST = 268_435_456  # what decompression may give at most, whatever the frame claims
+
+
+class BodyStore:
+    """`store.bodies`"""
+
+    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._clock = clock
+
+    async def put(self, content: bytes) -> str:
+        """Keep a body; returns its key. On the disk when it returns; the same bytes are stored once."""
+        digest = hashlib.sha256(content).hexdigest()
+        now = self._clock.wall_ms()
+
+        def write(conn: apsw.Connection) -> None:
+            if conn.execute("SELECT 1 FROM bodies WHERE hash = ?", (digest,)).get is None:
+                data = zstandard.ZstdCompressor(level=LEVEL).compress(content)
+                conn.execute(
+                    "INSERT INTO bodies (hash, size, stored_at, data) VALUES (?, ?, ?, ?)",
+                    (digest, len(content), now, data),
+                )
+
+        await self._writer.submit(write)
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """The body, checked against its hash. Raises StoreUnreadable when it is missing or damaged."""
+
+        def job(conn: apsw.Connection) -> bytes | None:
+            found = conn.execute("SELECT data, size FROM bodies WHERE hash = ?", (digest,)).get
+            return None if found is None else _unpack(cast(bytes, found[0]), cast(int, found[1]), digest)
+
+        content = await self._readers.read(job)
+        if content is None:
+            raise _damaged(digest, "is missing")
+        return content
+
+
+def _unpack(data: bytes, size: int, digest: str) -> bytes:
+    try:
+        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=min(size, BODY_MOST))
+    except zstandard.ZstdError as error:
+        raise _damaged(digest, "cannot be unpacked") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise _damaged(digest, "does not match its hash")
+    return content
+
+
+def _damaged(digest: str, what: str) -> errors.StoreUnreadable:
+    return errors.StoreUnreadable(
+        f"the body {digest[:12]}… {what} in archive.db", hint="retry the item to fetch it again, or restore a backup"
+    )

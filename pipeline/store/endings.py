@@ -1,0 +1,61 @@
+"""Endings: done, duplicate, dead, deleted. Each leaves the queue and says so on the item, its timeline and the outbox."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+from pipeline.events import Event
+from pipeline.items import Reason
+from pipeline.lifecycle import Stage, State
+from pipeline.store import outbox, search, steps
+
+
+def done(conn: apsw.Connection, work_id: int, item_id: int, now: int) -> None:
+    """590: the item is kept, indexed and shown."""
+    conn.execute(
+        "UPDATE items SET stage = ?, state = ?, reason = NULL, changed_at = ? WHERE id = ?",
+        (Stage.DONE, State.DONE, now, item_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
+    steps.append_reached(conn, item_id, now, Stage.DONE)
+    outbox.append(conn, now, Event.DONE, item_id)
+
+
+def duplicate(conn: apsw.Connection, work_id: int, item_id: int, of: int, now: int) -> None:
+    """599: the same thing is kept already, as the item `of`."""
+    conn.execute(
+        "UPDATE items SET stage = ?, state = ?, reason = NULL, duplicate_of = ?, changed_at = ? WHERE id = ?",
+        (Stage.DUPLICATE, State.DUPLICATE, of, now, item_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
+    search.unindex(conn, item_id)
+    steps.append_reached(conn, item_id, now, Stage.DUPLICATE)
+    outbox.append(conn, now, Event.DUPLICATE, item_id)
+
+
+def bury(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now: int) -> None:
+    """A dead letter: the item keeps the number at which it died, the reason, and all that is needed to try again."""
+    conn.execute(
+        "UPDATE items SET state = ?, reason = ?, changed_at = ? WHERE id = ?",
+        (State.DEAD, encode(reason), now, item_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
+    search.unindex(conn, item_id)
+    outbox.append(conn, now, Event.BURIED, item_id, code=reason.code)
+
+
+def delete(conn: apsw.Connection, item_id: int, uid: str, now: int) -> None:
+    """Take an item out of sight: out of queue and search, with a tombstone for clients. It can be undeleted."""
+    conn.execute("UPDATE items SET deleted_at = ?, changed_at = ? WHERE id = ?", (now, now, item_id))
+    conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
+    search.unindex(conn, item_id)
+    conn.execute(
+        "INSERT OR REPLACE INTO tombstones (item_id, uid, deleted_at) VALUES (?, ?, ?)", (item_id, uid, now)
+    )
+    outbox.append(conn, now, Event.DELETED, item_id)
+
+
+def encode(reason: Reason) -> str:
+    """A reason as it is stored."""
+    return msgspec.json.encode(reason).decode()

@@ -1,0 +1,170 @@
+"""Finishing a step: lease checked, effects applied, row moved, timeline written, in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import apsw
+import msgspec
+
+from pipeline import errors
+from pipeline.ids import Random
+from pipeline.items import Reason, StepEntry
+from pipeline.lifecycle import ENTRY, State, hundred
+from pipeline.settings import QueueSettings
+from pipeline.store import claims, endings, rows, steps
+from pipeline.store.apply import Applying, apply
+from pipeline.work import Advance, Bury, Claim, Divert, Duplicate, Outcome, Retry
+
+FEED_RETRY_SECONDS = 3600.0  # a feed whose poll was given up is asked again after this, doubled each time
+FEED_RETRY_MOST = 86_400.0
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
+    """One step to finish. `following` is the next actor's hundred, None after the last."""
+
+    claim: Claim
+    outcome: Outcome
+    steps: tuple[StepEntry, ...]
+    following: int | None
+    moment: claims.Moment
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it: the claim on the next step under the same lease, or none; and the state it is in now."""
+
+    next: Claim | None
+    state: State
+    duplicate_of: int | None = None
+
+
+def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: Random) -> Finished:
+    """Finish a step. Raises LeaseLost when the row is no longer ours: nothing is written then."""
+    claim, now = work.claim, work.moment.now
+    held = conn.execute(
+        "SELECT item_id, feed_id FROM work WHERE id = ? AND lease_token = ?", (claim.work_id, claim.lease_token)
+    ).get
+    if held is None:
+        raise errors.LeaseLost(f"the lease on {claim.subject} is gone", hint="its work was dropped; nothing is lost")
+    item_id, feed_id = held
+    if item_id is None:
+        return _finish_poll(conn, work, rows.integer(feed_id), limits, random)
+    steps.append(conn, item_id, work.steps)
+    to = Applying(item_id=item_id, now=now, limits=limits, random=random)
+    match work.outcome:
+        case Advance(effects=effects):
+            return _advance(conn, work, to, item_id, apply(conn, to, effects), limits)
+        case Duplicate(of=of):
+            return _duplicate(conn, work, item_id, of)
+        case Retry() as retry:
+            _wait(conn, work, item_id, retry)
+            return Finished(next=None, state=State.WAITING)
+        case Divert() as divert:
+            apply(conn, to, divert.effects)
+            _divert(conn, work, item_id, divert)
+            return Finished(next=None, state=State.READY)
+        case Bury(reason=reason, effects=effects):
+            apply(conn, to, effects)
+            _stand_at(conn, item_id, _reached(work))
+            endings.bury(conn, claim.work_id, item_id, reason, now)
+            return Finished(next=None, state=State.DEAD)
+        case _:
+            assert_never(work.outcome)
+
+
+def _advance(
+    conn: apsw.Connection, work: Finish, to: Applying, item_id: int, original: int | None, limits: QueueSettings
+) -> Finished:
+    if original is not None:
+        return _duplicate(conn, work, item_id, original)
+    if work.following is None:
+        endings.done(conn, work.claim.work_id, item_id, to.now)
+        return Finished(next=None, state=State.DONE)
+    entry = ENTRY[work.following]
+    conn.execute(
+        "UPDATE work SET hundred = ?, stage = ?, attempts = 0, crashes = 0, lease_until = ? WHERE id = ?",
+        (work.following, entry, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
+    )
+    conn.execute(
+        "UPDATE items SET stage = ?, reason = NULL, changed_at = ? WHERE id = ?", (entry, to.now, item_id)
+    )
+    return Finished(next=claims.read_claim(conn, work.claim.work_id), state=State.LEASED)
+
+
+def _duplicate(conn: apsw.Connection, work: Finish, item_id: int, of: int) -> Finished:
+    endings.duplicate(conn, work.claim.work_id, item_id, of, work.moment.now)
+    return Finished(next=None, state=State.DUPLICATE, duplicate_of=of)
+
+
+def _wait(conn: apsw.Connection, work: Finish, item_id: int, retry: Retry) -> None:
+    assert retry.after is not None, "the actor has asked the retry policy"
+    cost = int(retry.costs_attempt)
+    conn.execute(
+        """UPDATE work SET state = 'waiting', due_at = ?, attempts = attempts + ?, lease_token = NULL,
+               lease_boot = NULL, lease_until = NULL WHERE id = ?""",
+        (work.moment.now + round(retry.after * 1000), cost, work.claim.work_id),
+    )
+    conn.execute(
+        """UPDATE items SET state = 'waiting', stage = ?, reason = ?, attempts = attempts + ?, changed_at = ?
+           WHERE id = ?""",
+        (_reached(work), endings.encode(retry.reason), cost, work.moment.now, item_id),
+    )
+
+
+def _divert(conn: apsw.Connection, work: Finish, item_id: int, divert: Divert) -> None:
+    conn.execute(
+        """UPDATE work SET state = 'ready', hundred = ?, stage = ?, attempts = 0, crashes = 0, due_at = ?,
+               lease_token = NULL, lease_boot = NULL, lease_until = NULL WHERE id = ?""",
+        (hundred(divert.stage), divert.stage, work.moment.now, work.claim.work_id),
+    )
+    conn.execute(
+        "UPDATE items SET state = 'ready', stage = ?, reason = ?, changed_at = ? WHERE id = ?",
+        (divert.stage, endings.encode(divert.reason), work.moment.now, item_id),
+    )
+
+
+def _reached(work: Finish) -> int:
+    """The number an item stands at when its step did not succeed: the last one it reached inside the actor."""
+    reached: Sequence[int] = [s.code for s in work.steps if hundred(s.code) == hundred(work.claim.stage)]
+    return reached[-1] if reached else work.claim.stage
+
+
+def _stand_at(conn: apsw.Connection, item_id: int, stage: int) -> None:
+    conn.execute("UPDATE items SET stage = ? WHERE id = ?", (stage, item_id))
+
+
+def _finish_poll(
+    conn: apsw.Connection, work: Finish, feed_id: int, limits: QueueSettings, random: Random
+) -> Finished:
+    now = work.moment.now
+    match work.outcome:
+        case Advance(effects=effects):
+            apply(conn, Applying(item_id=None, now=now, limits=limits, random=random), effects)
+            conn.execute("DELETE FROM work WHERE id = ?", (work.claim.work_id,))
+            return Finished(next=None, state=State.DONE)
+        case Retry() as retry:
+            assert retry.after is not None, "the actor has asked the retry policy"
+            conn.execute(
+                """UPDATE work SET state = 'waiting', due_at = ?, attempts = attempts + ?, lease_token = NULL,
+                       lease_boot = NULL, lease_until = NULL WHERE id = ?""",
+                (now + round(retry.after * 1000), int(retry.costs_attempt), work.claim.work_id),
+            )
+            return Finished(next=None, state=State.WAITING)
+        case Bury(reason=reason) | Divert(reason=reason):
+            _give_up_poll(conn, work, feed_id, reason)
+            return Finished(next=None, state=State.DEAD)
+        case Duplicate():
+            raise errors.StoreError("a poll cannot be a duplicate", hint="this is a fault of Atlas; please report it")
+        case _:
+            assert_never(work.outcome)
+
+
+def _give_up_poll(conn: apsw.Connection, work: Finish, feed_id: int, reason: Reason) -> None:
+    (failures,) = conn.execute("SELECT failures FROM feeds WHERE id = ?", (feed_id,)).fetchone() or (0,)
+    wait = min(FEED_RETRY_SECONDS * 2 ** min(rows.integer(failures), 10), FEED_RETRY_MOST)
+    conn.execute(
+        "UPDATE feeds SET failures = failures + 1, reason = ?, next_poll_at = ? WHERE id = ?",
+        (endings.encode(reason), work.moment.now + round(wait * 1000), feed_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work.claim.work_id,))

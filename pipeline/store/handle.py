@@ -1,0 +1,143 @@
+"""`open_store()`: the narrow object everyone else holds. Its methods are the contract; nothing of SQLite shows through.
+
+Works on trio and on asyncio. One writing connection a database and process, a few that only read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+import apsw
+
+from pipeline.clock import Clock
+from pipeline.ids import Random, system_random
+from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
+from pipeline.store.bodies import BodyStore
+from pipeline.store.connection import (
+    READ_ONLY,
+    READ_WRITE,
+    Executor,
+    connect,
+    mapped,
+    prepare_reader,
+    prepare_writer,
+)
+from pipeline.store.feeds import FeedStore
+from pipeline.store.items import ItemStore
+from pipeline.store.migrate import check_header, migrate, migrations
+from pipeline.store.outbox import OutboxStore
+from pipeline.store.ports import Db
+from pipeline.store.queue import QueueStore
+from pipeline.store.readers import Readers
+from pipeline.store.search import SearchStore
+from pipeline.store.status import StatusStore
+from pipeline.store.tokens import TokenStore
+from pipeline.store.writer import Writer
+
+ARCHIVE_READERS = 2
+
+
+class Store(NamedTuple):
+    """One data folder, opened. See each part for what it promises."""
+
+    items: ItemStore
+    queue: QueueStore
+    search: SearchStore
+    bodies: BodyStore
+    feeds: FeedStore
+    tokens: TokenStore
+    status: StatusStore
+    outbox: OutboxStore
+
+
+@contextlib.asynccontextmanager
+async def open_store(
+    database: DatabaseSettings,
+    queue: QueueSettings,
+    retry: RetrySettings,
+    *,
+    folder: Path,
+    clock: Clock,
+    random: Random = system_random,
+    inline: bool = False,
+) -> AsyncIterator[Store]:
+    """Open (and create or migrate) the databases of a data folder.
+
+    Raises StoreError when they cannot be used. When the disk fails while it is open, the body is cancelled and
+    StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with contextlib.AsyncExitStack() as stack:
+        atlas = await stack.enter_async_context(
+            _open(folder / database.path, "atlas", database, readers=database.pool_size, inline=inline)
+        )
+        archive = await stack.enter_async_context(
+            _open(folder / database.archive_path, "archive", database, readers=ARCHIVE_READERS, inline=inline)
+        )
+        db = Db(writer=atlas[0], readers=atlas[1], clock=clock, random=random, queue=queue, retry=retry)
+        bodies = BodyStore(archive[0], archive[1], clock)
+        yield Store(
+            items=ItemStore(db, bodies),
+            queue=QueueStore(db, bodies),
+            search=SearchStore(db),
+            bodies=bodies,
+            feeds=FeedStore(db),
+            tokens=TokenStore(db),
+            status=StatusStore(db),
+            outbox=OutboxStore(db),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _open(
+    path: Path, name: str, settings: DatabaseSettings, *, readers: int, inline: bool
+) -> AsyncIterator[tuple[Writer, Readers]]:
+    """One database file: its writer running, its readers open."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+
+    def prepare(conn: apsw.Connection) -> None:
+        check_header(conn)  # before anything is changed: a foreign file stays as it was
+        prepare_writer(settings)(conn)
+        migrate(conn, migrations(name))
+        conn.pragma("optimize", 0x10002)
+
+    executors: list[Executor] = []
+    try:
+        with mapped(f"open {path}"):
+            executors.append(await connect(path, flags=READ_WRITE, inline=inline, prepare=prepare))
+            executors.extend(
+                [await connect(path, flags=READ_ONLY, inline=inline, prepare=prepare_reader) for _ in range(readers)]
+            )
+        writer = Writer(executors[0])
+        with _alone():
+            async with anyio.create_task_group() as group:
+                group.start_soon(_outlive, writer)
+                try:
+                    yield writer, Readers(executors[1:])
+                finally:
+                    writer.close()
+    finally:
+        for executor in reversed(executors):
+            await executor.aclose()
+
+
+async def _outlive(writer: Writer) -> None:
+    # Those who use the store give their leases back while they are cancelled: the writer goes last, by close().
+    with anyio.CancelScope(shield=True):
+        await writer.run()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """What was raised inside a task group, without the group around it when it is the only one."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        raise

@@ -1,0 +1,197 @@
+"""Accepting: the rules for saving something the first time and again. Everything here runs inside one transaction."""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+from pipeline import errors
+from pipeline.events import Event
+from pipeline.items import Accepted, Capture, Kind, Submission
+from pipeline.lifecycle import ENTRY, Priority, Stage, State, hundred
+from pipeline.settings import QueueSettings
+from pipeline.store import counts, outbox, rows, search, steps
+from pipeline.text.urls import host_of
+
+RETRY_AFTER_SECONDS = 60.0  # what a full backlog tells its callers
+KEPT_FOR_PERSONS = 0.1  # the last tenth of the backlog takes only a person's own saves
+
+
+class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller's key for one request, and the hash of what it asked: the same key with another request is refused."""
+
+    key: str
+    request_hash: str
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """What accepting one submission needs beside the submission itself."""
+
+    submission: Submission
+    uid: str
+    now: int  # wall ms
+    limits: QueueSettings
+    idempotency: Idempotency | None = None
+    note: Capture | None = None  # a note's body, in archive.db already
+
+
+def accept(conn: apsw.Connection, intake: Intake) -> Accepted:
+    """Accept once; saving again answers with the item that is there.
+
+    Alive: raised to the top. Dead: back to the queue. Deleted: undeleted. Raises IdempotencyMismatch and QueueFull.
+    """
+    repeated = _repeated(conn, intake)
+    if repeated is not None:
+        return repeated
+    submission = intake.submission
+    known = None if submission.url_key is None else owner(conn, submission.url_key)
+    accepted = _accept_new(conn, intake) if known is None else _accept_again(conn, intake, known)
+    if intake.idempotency is not None:
+        conn.execute(
+            "INSERT INTO idempotency (key, request_hash, item_id, created_at) VALUES (?, ?, ?, ?)",
+            (intake.idempotency.key, intake.idempotency.request_hash, accepted.item_id, intake.now),
+        )
+    return accepted
+
+
+def owner(conn: apsw.Connection, url_key: str) -> int | None:
+    """The item that is known under a canonical key."""
+    found = conn.execute("SELECT item_id FROM keys WHERE url_key = ?", (url_key,)).get
+    return None if found is None else rows.integer(found)
+
+
+def _repeated(conn: apsw.Connection, intake: Intake) -> Accepted | None:
+    if intake.idempotency is None:
+        return None
+    found = conn.execute(
+        "SELECT x.request_hash, i.id, i.uid FROM idempotency x JOIN items i ON i.id = x.item_id WHERE x.key = ?",
+        (intake.idempotency.key,),
+    ).get
+    if found is None:
+        return None
+    request_hash, item_id, uid = found
+    if request_hash != intake.idempotency.request_hash:
+        raise errors.IdempotencyMismatch(
+            "this Idempotency-Key was used for another request", hint="use a new key for each thing you save"
+        )
+    return Accepted(uid=uid, item_id=item_id, created=False)
+
+
+def _accept_new(conn: apsw.Connection, intake: Intake) -> Accepted:
+    submission, limits = intake.submission, intake.limits
+    depth = counts.depth(conn)
+    _check_backlog(depth.backlog, limits.max_backlog, submission.priority)
+    deferred = depth.queue_size >= limits.max_size
+    entry = ENTRY[300] if submission.kind is Kind.NOTE else ENTRY[100]
+    stage, state = (Stage.PENDING, State.DEFERRED) if deferred else (entry, State.READY)
+    conn.execute(
+        """INSERT INTO items (uid, kind, url, url_key, host, given_title, stage, state, priority, source, trace,
+                              created_at, changed_at, raised_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            intake.uid,
+            submission.kind,
+            submission.url,
+            submission.url_key,
+            None if submission.url_key is None else host_of(submission.url_key),
+            submission.title,
+            stage,
+            state,
+            submission.priority,
+            submission.source,
+            msgspec.json.encode(submission.trace).decode(),
+            intake.now,
+            intake.now,
+            intake.now,
+        ),
+    )
+    item_id = conn.last_insert_rowid()
+    if submission.url_key is not None:
+        conn.execute("INSERT INTO keys (url_key, item_id) VALUES (?, ?)", (submission.url_key, item_id))
+    if intake.note is not None:
+        steps.keep_capture(conn, item_id, intake.note)
+    add_tags(conn, item_id, submission.tags)
+    _enqueue(conn, item_id, entry, state, submission.priority, intake.now)
+    steps.append_reached(conn, item_id, intake.now, Stage.RECEIVED, stage, method=submission.source)
+    outbox.append(conn, intake.now, Event.ACCEPTED, item_id)
+    return Accepted(uid=intake.uid, item_id=item_id, created=True, deferred=deferred)
+
+
+def _check_backlog(backlog: int, limit: int, priority: Priority) -> None:
+    room = limit if priority is Priority.PERSON else int(limit * (1 - KEPT_FOR_PERSONS))
+    if backlog >= room:
+        raise errors.QueueFull(
+            f"the backlog is full: {backlog} of {limit} items are in flight",
+            retry_after=RETRY_AFTER_SECONDS,
+            hint="nothing was accepted; try again later",
+        )
+
+
+def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accepted:
+    submission = intake.submission
+    found = conn.execute("SELECT uid, state, deleted_at, kind FROM items WHERE id = ?", (item_id,)).get
+    uid, state, deleted_at, _kind = found
+    if submission.priority is not Priority.PERSON:
+        # A feed or an import that meets a known page leaves it as the person left it.
+        return Accepted(uid=uid, item_id=item_id, created=False)
+    conn.execute(
+        "UPDATE items SET raised_at = ?, given_title = coalesce(given_title, ?) WHERE id = ?",
+        (intake.now, submission.title, item_id),
+    )
+    _raise_priority(conn, item_id)
+    changed = add_tags(conn, item_id, submission.tags)
+    undeleted = deleted_at is not None
+    if undeleted:
+        undelete(conn, item_id, intake.now)
+    requeued = state == State.DEAD or (undeleted and state not in (State.DONE, State.DUPLICATE))
+    if requeued:
+        requeue(conn, item_id, intake.now, intake.limits)
+    elif state == State.DONE and (changed or undeleted):
+        search.index(conn, item_id)
+    return Accepted(uid=uid, item_id=item_id, created=False, requeued=requeued, undeleted=undeleted)
+
+
+def _raise_priority(conn: apsw.Connection, item_id: int) -> None:
+    conn.execute("UPDATE items SET priority = 0 WHERE id = ? AND priority > 0", (item_id,))
+    conn.execute("UPDATE work SET priority = 0 WHERE item_id = ? AND priority > 0", (item_id,))
+
+
+def add_tags(conn: apsw.Connection, item_id: int, tags: tuple[str, ...]) -> bool:
+    """Add tags; True when one of them is new."""
+    before = conn.total_changes()
+    for tag in tags:
+        conn.execute("INSERT OR IGNORE INTO tags (tag, item_id) VALUES (?, ?)", (tag, item_id))
+    return conn.total_changes() > before
+
+
+def undelete(conn: apsw.Connection, item_id: int, now: int) -> None:
+    """Take back a deletion. The search row is the caller's to write when the item is done."""
+    conn.execute("UPDATE items SET deleted_at = NULL, changed_at = ? WHERE id = ?", (now, item_id))
+    conn.execute("DELETE FROM tombstones WHERE item_id = ?", (item_id,))
+    outbox.append(conn, now, Event.UNDELETED, item_id)
+
+
+def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings) -> None:
+    """Start an item again from the beginning, with all its attempts."""
+    priority, kind = conn.execute("SELECT priority, kind FROM items WHERE id = ?", (item_id,)).get
+    entry = ENTRY[300] if kind == Kind.NOTE else ENTRY[100]
+    deferred = counts.depth(conn).queue_size >= limits.max_size
+    stage, state = (Stage.PENDING, State.DEFERRED) if deferred else (entry, State.READY)
+    conn.execute(
+        """UPDATE items SET stage = ?, state = ?, reason = NULL, verdict = NULL, attempts = 0, changed_at = ?
+           WHERE id = ?""",
+        (stage, state, now, item_id),
+    )
+    conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
+    _enqueue(conn, item_id, entry, state, rows.integer(priority), now)
+    steps.append_reached(conn, item_id, now, stage, method="requeued")
+    outbox.append(conn, now, Event.REQUEUED, item_id)
+
+
+def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, state: State, priority: int, now: int) -> None:
+    conn.execute(
+        "INSERT INTO work (item_id, hundred, stage, state, priority, due_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (item_id, hundred(entry), entry, state, priority, now),
+    )
+
+

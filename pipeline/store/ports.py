@@ -1,0 +1,45 @@
+"""What the parts of the store share: where to write, where to read, what time it is, where randomness comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import apsw
+
+from pipeline.clock import Clock
+from pipeline.ids import Random
+from pipeline.settings import QueueSettings, RetrySettings
+from pipeline.store.readers import Readers
+from pipeline.store.writer import Writer
+
+T = TypeVar("T")
+
+
+class Db:
+    """One database of one process. Every write is a function that runs whole, in one transaction."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        readers: Readers,
+        clock: Clock,
+        random: Random,
+        queue: QueueSettings,
+        retry: RetrySettings,
+    ) -> None:
+        self.writer = writer
+        self.readers = readers
+        self.clock = clock
+        self.random = random
+        self.queue = queue
+        self.retry = retry
+
+    async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
+        """See Writer.submit: atomic, on the disk when it returns."""
+        return await self.writer.submit(operation)
+
+    async def read(self, job: Callable[[apsw.Connection], T]) -> T:
+        """See Readers.read: one snapshot, with a deadline."""
+        return await self.readers.read(job)

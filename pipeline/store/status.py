@@ -1,0 +1,133 @@
+"""`store.status`: where everything stands, what each role says of itself, and the scheduler's checks."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import apsw
+import msgspec
+
+from pipeline.store import counts, rows
+from pipeline.store.counts import Count
+from pipeline.store.ports import Db
+
+IDEMPOTENCY_MS = 86_400_000  # a key is remembered for a day
+OUTBOX_MS = 7 * 86_400_000  # events are kept for a week
+
+
+class ActorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage actor as its supervisor sees it."""
+
+    name: str
+    state: str  # running, restarting, stopped, failed
+    restarts: int = 0
+    stalls: int = 0
+    slots: int = 0
+    busy: int = 0
+    mailbox: int = 0
+    capacity: int = 0
+    last_error: str | None = None
+
+
+class RoleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role last said of itself. Times are wall ms; `stopped_at` is set by a clean stop."""
+
+    role: str
+    boot: str
+    pid: int
+    started_at: int
+    seen_at: int
+    stopped_at: int | None = None
+    actors: tuple[ActorReport, ...] = ()
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scheduler's round did: `drift` other than 0 is an alarm."""
+
+    drift: int
+    pruned: int
+
+
+class StatusStore:
+    """`store.status`"""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def counts(self) -> tuple[Count, ...]:
+        """How many items are at which stage in which state; never a scan."""
+        return await self._db.read(counts.by_stage)
+
+    async def roles(self) -> tuple[RoleReport, ...]:
+        """The last report of every role."""
+        return await self._db.read(_roles)
+
+    async def report(self, report: RoleReport) -> None:
+        """Say how a role is. Callers write on change, at most once a second."""
+        actors = msgspec.json.encode(report.actors).decode()
+
+        def write(conn: apsw.Connection) -> None:
+            conn.execute(
+                """INSERT OR REPLACE INTO roles (role, boot, pid, started_at, seen_at, stopped_at, report)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (
+                    report.role,
+                    report.boot,
+                    report.pid,
+                    report.started_at,
+                    report.seen_at,
+                    report.stopped_at,
+                    actors,
+                ),
+            )
+
+        await self._db.write(write)
+
+    async def check(self) -> None:
+        """Raise StoreError unless the database can be read and its write lock be had."""
+        await self._db.read(lambda conn: conn.execute("SELECT 1 FROM items LIMIT 1").get)
+        await self._db.write(lambda conn: None)
+
+    def writer_busy_seconds(self) -> float:
+        """How long the write transaction at work has taken: a disk that hangs shows here, a foreign lock for 5 s only."""
+        return self._db.writer.busy_seconds
+
+    async def drift(self) -> int:
+        """What the last recount found: how many counts were off."""
+        return await self._db.read(
+            lambda conn: rows.integer(conn.execute("SELECT n FROM totals WHERE name = 'drift'").get)
+        )
+
+    async def sweep(self) -> Swept:
+        """The scheduler's round: recount, prune what has served its time, let SQLite tune its statistics."""
+        now = self._db.clock.wall_ms()
+        drift = await self._db.write(counts.recount)
+        pruned = await self._db.write(lambda conn: _prune(conn, now))
+        await self._db.write(lambda conn: conn.pragma("optimize"))
+        return Swept(drift=drift, pruned=pruned)
+
+
+def _roles(conn: apsw.Connection) -> tuple[RoleReport, ...]:
+    found = conn.execute(
+        "SELECT role, boot, pid, started_at, seen_at, stopped_at, report FROM roles ORDER BY role"
+    )
+    return tuple(
+        RoleReport(
+            role=rows.text(role),
+            boot=rows.text(boot),
+            pid=rows.integer(pid),
+            started_at=rows.integer(started_at),
+            seen_at=rows.integer(seen_at),
+            stopped_at=cast("int | None", stopped_at),
+            actors=msgspec.json.decode(rows.text(report), type=tuple[ActorReport, ...]),
+        )
+        for role, boot, pid, started_at, seen_at, stopped_at, report in found
+    )
+
+
+def _prune(conn: apsw.Connection, now: int) -> int:
+    before = conn.total_changes()
+    conn.execute("DELETE FROM idempotency WHERE created_at < ?", (now - IDEMPOTENCY_MS,))
+    conn.execute("DELETE FROM outbox WHERE at < ?", (now - OUTBOX_MS,))
+    conn.execute("DELETE FROM tokens WHERE expires_at IS NOT NULL AND expires_at < ?", (now,))
+    return conn.total_changes() - before

@@ -1,0 +1,177 @@
+"""The one writing connection of a process: whatever waits goes into one transaction, each request in its savepoint.
+
+A request's result is handed out only after COMMIT: what a caller was told is on the disk. One request that fails does
+not fail its neighbours. There is no added delay when idle: the batch is whatever came while the last one was synced.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+import anyio
+import apsw
+
+from pipeline import errors
+from pipeline.store.connection import Executor, mapping
+
+T = TypeVar("T")
+
+BATCH = 64  # requests in one transaction: bounds how long the first of them waits for the last
+PENDING = 1024  # requests in memory; past it a caller is told to come back
+WAL_TRUNCATE_BYTES = 33_554_432  # a WAL past 32 MiB is cut back when the writer is idle
+CHECK_WAL_EVERY = 256  # batches
+
+
+class _Request(Generic[T]):
+    """One caller's operation and, once committed, its result."""
+
+    def __init__(self, operation: Callable[[apsw.Connection], T]) -> None:
+        self.operation = operation
+        self.done = anyio.Event()
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def settle(self, result: T | None, error: BaseException | None) -> None:
+        self.result, self.error = result, error
+        self.done.set()
+
+
+class Writer:
+    """Group commit over one Executor. `run()` must be running somewhere for `submit()` to return."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._pending: deque[_Request[object]] = deque()
+        self._news = anyio.Event()
+        self._broken: errors.StoreError | None = None
+        self._closing = False
+        self._busy_since: float | None = None
+        self.batches = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not in a transaction yet."""
+        return len(self._pending)
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the transaction at work has taken so far; 0 when none is."""
+        return 0.0 if self._busy_since is None else anyio.current_time() - self._busy_since
+
+    async def submit(self, operation: Callable[[apsw.Connection], T]) -> T:
+        """Run `operation` in the next transaction and return its result after the commit.
+
+        Raises what `operation` raises, or StoreBusy, StoreFull, StoreBroken; then nothing of it was written.
+        Cancelled while waiting: it may have been committed or not, never half.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if self._closing:
+            raise errors.StoreError("the store is closed")
+        if len(self._pending) >= PENDING:
+            raise errors.StoreBusy("too many writes are waiting", hint="try again soon")
+        request = _Request(operation)
+        self._pending.append(cast("_Request[object]", request))
+        self._news.set()
+        await request.done.wait()
+        if request.error is not None:
+            raise request.error
+        return cast(T, request.result)
+
+    async def run(self) -> None:
+        """Commit batches until `close()`. Raises StoreBroken when the disk failed: the process must end then."""
+        while True:
+            if not self._pending:
+                if self._closing:
+                    return
+                self._news = anyio.Event()
+                await self._news.wait()
+                continue
+            batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+            self._busy_since = anyio.current_time()
+            await self._commit(batch)
+            self._busy_since = None
+            if self._broken is not None:
+                raise self._broken
+            self.batches += 1
+            if not self._pending and self.batches % CHECK_WAL_EVERY == 0:
+                await self._executor.run(truncate_wal)
+
+    def close(self) -> None:
+        """Take no more requests; `run()` ends when those that wait are committed."""
+        self._closing = True
+        self._news.set()
+
+    async def _commit(self, batch: list[_Request[object]]) -> None:
+        try:
+            answers = await self._executor.run(lambda conn: _transact(conn, batch))
+        except Exception as error:
+            ours = mapping(error, "commit")
+            if isinstance(ours, errors.StoreBroken):
+                self._broken = ours
+            for request in batch:
+                request.settle(None, ours or error)
+            if ours is None:
+                raise
+            if self._broken is not None:
+                self._fail_the_rest(self._broken)
+        except BaseException:
+            # Cancelled from outside anyio: nobody may wait for an answer that will not come.
+            self._fail_the_rest(errors.StoreError("the store was closed"))
+            for request in batch:
+                request.settle(None, errors.StoreError("the store was closed while it was writing"))
+            raise
+        else:
+            for request, (result, fault) in zip(batch, answers, strict=True):
+                request.settle(result, fault)
+
+    def _fail_the_rest(self, error: errors.StoreError) -> None:
+        while self._pending:
+            self._pending.popleft().settle(None, error)
+
+
+def _transact(conn: apsw.Connection, batch: list[_Request[object]]) -> list[tuple[object, BaseException | None]]:
+    """All of `batch` in one transaction. Raises when the transaction as a whole failed; it is rolled back then."""
+    answers: list[tuple[object, BaseException | None]] = []
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        for request in batch:
+            answers.append(_in_savepoint(conn, request.operation))
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+    return answers
+
+
+def _in_savepoint(
+    conn: apsw.Connection, operation: Callable[[apsw.Connection], object]
+) -> tuple[object, BaseException | None]:
+    conn.execute("SAVEPOINT request")
+    try:
+        result = operation(conn)
+    except Exception as error:
+        ours = mapping(error, "write")
+        # A full or failing disk has rolled back the whole transaction, or will: it is not this request's alone.
+        if not conn.in_transaction or isinstance(ours, errors.StoreFull | errors.StoreBroken | errors.StoreBusy):
+            raise
+        conn.execute("ROLLBACK TO request")
+        conn.execute("RELEASE request")
+        return None, ours or error
+    conn.execute("RELEASE request")
+    return result, None
+
+
+def truncate_wal(conn: apsw.Connection, over: float = WAL_TRUNCATE_BYTES) -> None:
+    """Cut the WAL back when it is larger than `over` bytes. A reader in the way only puts it off."""
+    path = Path(conn.filename_wal)
+    size = path.stat().st_size if path.exists() else 0
+    if size > over:
+        try:
+            conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            return

@@ -1,0 +1,92 @@
+"""The api role: Quart on Hypercorn on asyncio, on a socket that listens before READY is said.
+
+Hypercorn on Python 3.12 and later waits for open streams whatever `graceful_timeout` says, so the stop has a deadline
+of our own, past which the process ends all the same: everything that was answered with 2xx is on the disk by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import hypercorn.asyncio
+import hypercorn.config
+from quart import Quart
+
+from gateway.settings import ApiSettings
+from pipeline.errors import AtlasError
+
+GRACEFUL_SECONDS = 5.0  # for requests in hand
+STOP_SECONDS = 7.0  # then the process ends, whatever is open; the promise is 8
+BACKLOG = 4096  # connections that the kernel keeps while the api restarts
+
+
+class PortTaken(AtlasError):
+    """Somebody else listens there."""
+
+    code = "port_taken"
+    retryable = True
+
+
+def listen(settings: ApiSettings) -> socket.socket:
+    """A listening socket. Raises PortTaken with what to do about it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise PortTaken(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            hint="choose another with --port N or [api] port, or stop what uses it",
+        ) from error
+    return sock
+
+
+async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop`, then finish the requests in hand. Owns `sock` from here on."""
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{sock.detach()}"]
+    config.backlog = BACKLOG
+    config.include_server_header = False
+    config.graceful_timeout = GRACEFUL_SECONDS
+    config.shutdown_timeout = GRACEFUL_SECONDS
+    config.keep_alive_timeout = 5
+    config.accesslog = None
+    config.errorlog = None
+
+    async def stopped() -> None:
+        await stop.wait()
+
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def stop_on_signals(on_stop: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set. From the first on, the process has STOP_SECONDS left to live."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def begin() -> None:
+        if not stop.is_set():
+            stop.set()
+            on_stop()
+            deadline.start()
+
+    deadline = threading.Timer(STOP_SECONDS, os._exit, args=(0,))
+    deadline.daemon = True
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, begin)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        # Kept running: what is left to close must not take for ever either.

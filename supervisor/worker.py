@@ -1,0 +1,257 @@
+"""The worker role: the pipeline under its supervision tree, on trio.
+
+The tree: leases, then the stage actors (sink first, so that whoever sends finds who receives), then the dispatcher that
+brings work, then the reporter. Stopping goes the other way round: no new leases, then the actors drain, then the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from observability.log import Logger
+from observability.names import Event
+from pipeline import ids
+from pipeline.clock import Clock
+from pipeline.flow.actor import Actor
+from pipeline.flow.line import Line
+from pipeline.flow.pulse import Pulse
+from pipeline.stage import StageActor
+from pipeline.store.handle import Store
+from pipeline.store.status import ActorReport, RoleReport
+from supervisor.child import (
+    ChildEvent,
+    ChildSpec,
+    ChildState,
+    Happening,
+    Hooks,
+    Life,
+    Restart,
+    Start,
+    Started,
+    Strategy,
+)
+from supervisor.doorbell import Doorbell, Listener
+from supervisor.exits import Exit
+from supervisor.notify import Notifier
+from supervisor.settings import Config
+from supervisor.tree import Supervisor
+
+LEAF_RESTARTS, LEAF_WITHIN = 5, 30.0  # of one actor; more, and the worker ends for systemd to start it anew
+SERVICE_RESTARTS, SERVICE_WITHIN = 3, 60.0
+REPORT_SECONDS = 10.0  # between two reports when nothing changes; on change at most one a second
+LEAST_REPORT_SECONDS = 1.0
+SLOT_SHUTDOWN_SECONDS = 7.0  # a cancelled slot gives its lease back in at most 5
+WRITER_STALL_SECONDS = 15.0  # a foreign lock is given up after 5: what takes longer is a disk that hangs
+
+
+class Worker:
+    """One worker process's parts, wired. `root` is the tree to supervise."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        store: Store,
+        stages: Sequence[StageActor],
+        clock: Clock,
+        boot: str,
+        api_bell: Doorbell,
+        own_bell: Listener,
+        notifier: Notifier,
+        log: Logger,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._boot = boot
+        self._api_bell = api_bell
+        self._own_bell = own_bell
+        self._notifier = notifier
+        self._log = log
+        self._changed = trio.Event()
+        self._started_at = clock.wall_ms()
+        self.line = Line(
+            stages,
+            store=store,
+            clock=clock,
+            boot=boot,
+            queue=config.queue,
+            retry=config.retry,
+            random=random.random,
+            error_id=new_error_id,
+            news=self._news,
+            log=log,
+        )
+        self._actors = {actor.spec.name: actor for actor in self.line.actors}
+        self._pipeline = self._pipeline_tree()
+        self.root = self._tree()
+        self.hooks = Hooks(
+            report=self._report_event, new_error_id=new_error_id, random=random.random, stuck=self._stuck
+        )
+
+    def _tree(self) -> Supervisor:
+        keeper, dispatcher = Pulse(), Pulse()
+        leases = ChildSpec(name="keeper", start=_pulsed(self.line.keeper.run, keeper), pulse=keeper)
+        claims = ChildSpec(name="dispatcher", start=_pulsed(self.line.dispatcher.run, dispatcher), pulse=dispatcher)
+        # Each part has its own budget; the root has none: the first part to give up ends the process, because
+        # budgets of several levels multiply.
+        return Supervisor(
+            "worker",
+            [
+                _service("leases", leases),
+                self._pipeline,
+                _service("intake", claims, ChildSpec(name="doorbell", start=_plain(self._listen))),
+                _service("reporter", ChildSpec(name="reporter", start=_plain(self._report_on_change))),
+                _service("watchdog", ChildSpec(name="watchdog", start=_plain(self._feed_watchdog))),
+            ],
+            strategy=Strategy.REST_FOR_ONE,
+            max_restarts=0,
+        )
+
+    def _pipeline_tree(self) -> Supervisor:
+        return Supervisor(
+            "pipeline",
+            [_actor_tree(actor) for actor in reversed(self.line.actors)],
+            max_restarts=0,
+            drain=self._begin_drain,
+        )
+
+    def _begin_drain(self) -> float:
+        self.line.close()
+        return self._config.worker.drain_seconds
+
+    async def _listen(self) -> None:
+        while True:
+            await self._own_bell.wait()
+            self.line.dispatcher.ring()
+
+    def _news(self) -> None:
+        self._api_bell.ring()
+        self._changed.set()
+
+    # Telling
+
+    def _report_event(self, event: ChildEvent) -> None:
+        self._changed.set()
+        name = _EVENTS.get(event.kind)
+        if name is None or (event.kind is Happening.START):
+            self._log.debug(Event.ACTOR_STARTED, actor=event.path)
+            return
+        self._log.warning(
+            name, actor=event.path, error=str(event.error or ""), error_id=event.error_id, delay=event.delay
+        )
+
+    def _stuck(self, path: str) -> None:
+        self._log.critical(Event.ROLE_FAILED, actor=path, detail="a cancelled task does not end; the process does")
+        os._exit(Exit.INTERNAL)
+
+    async def _report_on_change(self) -> None:
+        """Keep the worker's row true: on change, at most once a second, and at least every REPORT_SECONDS."""
+        while True:
+            self._changed = trio.Event()
+            await self._store.status.report(self.report())
+            await trio.sleep(LEAST_REPORT_SECONDS)
+            with trio.move_on_after(REPORT_SECONDS - LEAST_REPORT_SECONDS):
+                await self._changed.wait()
+
+    async def _feed_watchdog(self) -> None:
+        await self._notifier.watchdog(self._healthy)
+
+    def _healthy(self) -> bool:
+        """The watchdog is fed only while the writer commits; the pulses of actors are the tree's to watch."""
+        return self._store.status.writer_busy_seconds() < WRITER_STALL_SECONDS
+
+    def report(self, *, stopped: bool = False) -> RoleReport:
+        """What this worker says of itself now."""
+        now = self._clock.wall_ms()
+        trees = {state.name: state for state in self._pipeline.snapshot().children}
+        return RoleReport(
+            role="worker",
+            boot=self._boot,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            seen_at=now,
+            stopped_at=now if stopped else None,
+            actors=tuple(_actor_report(actor, trees.get(name), stopped) for name, actor in self._actors.items()),
+        )
+
+
+_EVENTS = {
+    Happening.CRASH: Event.ACTOR_CRASHED,
+    Happening.RESTART: Event.ACTOR_RESTARTED,
+    Happening.STALL: Event.ACTOR_STALLED,
+    Happening.GIVE_UP: Event.SUPERVISOR_GAVE_UP,
+}
+
+
+def new_error_id() -> str:
+    """Eight letters that a person can read to another."""
+    return ids.system_random(5).hex()[:8]
+
+
+def _service(name: str, *children: ChildSpec) -> Supervisor:
+    return Supervisor(
+        name, children, strategy=Strategy.REST_FOR_ONE, max_restarts=SERVICE_RESTARTS, within=SERVICE_WITHIN
+    )
+
+
+def _actor_tree(actor: Actor) -> Supervisor:
+    """One stage: its slots, each restarted alone. A slot that ends because its mailbox closed stays down."""
+    slots = []
+    for number in range(actor.spec.slots):
+        pulse = Pulse()
+        slots.append(
+            ChildSpec(
+                name=f"slot-{number}",
+                start=_pulsed(actor.run_slot, pulse),
+                restart=Restart.TRANSIENT,
+                shutdown=SLOT_SHUTDOWN_SECONDS,
+                pulse=pulse,
+            )
+        )
+    return Supervisor(actor.spec.name, slots, max_restarts=LEAF_RESTARTS, within=LEAF_WITHIN)
+
+
+def _pulsed(run: Callable[[Pulse], Awaitable[None]], pulse: Pulse) -> Start:
+    async def start(started: Started) -> None:
+        started()
+        await run(pulse)
+
+    return start
+
+
+def _plain(run: Callable[[], Awaitable[None]]) -> Start:
+    async def start(started: Started) -> None:
+        started()
+        await run()
+
+    return start
+
+
+def _actor_report(actor: Actor, state: ChildState | None, stopped: bool) -> ActorReport:
+    slots = () if state is None else state.children
+    errors = [slot.last_error for slot in slots if slot.last_error is not None]
+    return ActorReport(
+        name=actor.spec.name,
+        state=_word(slots, stopped),
+        restarts=sum(slot.restarts for slot in slots),
+        stalls=sum(slot.stalls for slot in slots),
+        slots=actor.spec.slots,
+        busy=actor.busy,
+        mailbox=actor.inbox.depth,
+        capacity=actor.inbox.capacity,
+        last_error=errors[-1] if errors else None,
+    )
+
+
+def _word(slots: Sequence[ChildState], stopped: bool) -> str:
+    lives = {slot.state for slot in slots}
+    if stopped or (lives and lives <= {Life.STOPPED}):
+        return "stopped"
+    if Life.FAILED in lives:
+        return "failed"
+    return "restarting" if Life.BACKING_OFF in lives else "running"
