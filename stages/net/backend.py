@@ -112,7 +112,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         failure: OSError | None = None
         tried = tuple(addresses[:ADDRESSES_TRIED])
         for number, address in enumerate(tried, start=1):
-            left = deadline - trio.current_time()
+            left = max(0.0, deadline - trio.current_time())
             with trio.move_on_after(left if number == len(tried) else min(_LAST_RESORT_SECONDS, left / 2)):
                 try:
                     return trio.SocketStream(await self._connect(host, address, port))

@@ -6,6 +6,7 @@ redirects are then not switched off but absent.
 
 from __future__ import annotations
 
+import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,10 +27,11 @@ from stages.net.errors import mapped
 from stages.net.guard import Guard
 from stages.net.headers import Headers, content_type, retry_after
 from stages.net.hosts import Hosts
+from stages.net.pool import Pool
 from stages.net.target import Target
 from stages.settings import NetSettings
 
-CONNECTIONS: Final = 128  # open at once, idle ones included
+CONNECTIONS: Final = 256  # open at once, idle ones included; above what the stages fetch at once, so nobody waits
 KEEP_ALIVE_SECONDS: Final = 15.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEPT_ACROSS_HOSTS: Final = frozenset({"accept", "accept-language"})
@@ -70,7 +72,7 @@ class Fetcher:
         self._hosts = Hosts(settings.per_host)
         guard = Guard(settings.allow_networks)
         backend = GuardedBackend(guard, resolver or system_resolver(), dns_seconds=settings.dns_seconds)
-        self._pool = httpcore2.AsyncConnectionPool(
+        self._pool = Pool(
             ssl_context=tls or httpx2.create_ssl_context(trust_env=False),
             max_connections=connections,
             max_keepalive_connections=connections // 2,
@@ -133,9 +135,9 @@ class Fetcher:
         self, target: Target, extra: Mapping[str, str], total: anyio.CancelScope
     ) -> AsyncIterator[httpcore2.Response]:
         """The answer with its body still to be read. Waiting for a turn at the host does not count towards `total`."""
-        waiting_since = anyio.current_time()
+        left, total.deadline = total.deadline - anyio.current_time(), math.inf
         async with self._hosts.turn(target.host, target.port):
-            total.deadline += anyio.current_time() - waiting_since
+            total.deadline = anyio.current_time() + left
             with mapped(target.host):
                 answer = await self._send(target, extra)
                 try:

@@ -13,18 +13,20 @@ from typing import Final, Protocol
 
 import brotli  # type: ignore[import-untyped]
 
-from pipeline.errors import ProtocolBroken
-
 if sys.version_info >= (3, 14):
     from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 else:
     from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
-__all__ = ["ACCEPT_ENCODING", "Decoder", "ZstdError", "decoder"]
+__all__ = ["ACCEPT_ENCODING", "BadCoding", "Decoder", "ZstdError", "decoder"]
 
 PIECE: Final = 256 * 1024
 ACCEPT_ENCODING: Final = "gzip, deflate, br, zstd"
 _ZSTD_WINDOW_LOG: Final = 23  # 8 MiB, the most that RFC 9659 lets a server use
+
+
+class BadCoding(Exception):
+    """The body cannot be decoded. Becomes ProtocolBroken at the edge (errors.py), where the host is known."""
 
 
 class Decoder(Protocol):
@@ -33,7 +35,7 @@ class Decoder(Protocol):
         ...
 
     def finish(self) -> None:
-        """ProtocolBroken when the body ended in the middle."""
+        """BadCoding when the body ended in the middle."""
         ...
 
 
@@ -142,7 +144,7 @@ def _zstd() -> ZstdDecompressor:
 
 def _whole(ended: bool) -> None:
     if not ended:
-        raise ProtocolBroken("The compressed body ends in the middle", hint="It is tried again by itself.")
+        raise BadCoding("it ends in the middle")
 
 
 _DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
@@ -155,13 +157,13 @@ _DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
 
 
 def decoder(content_encoding: str) -> Decoder:
-    """The decoder for a Content-Encoding header. ProtocolBroken for an unknown coding and for more than one."""
+    """The decoder for a Content-Encoding header. BadCoding for an unknown coding and for more than one."""
     listed = (part.strip().lower() for part in content_encoding.split(","))
     codings = [coding for coding in listed if coding not in ("", "identity")]
     if not codings:
         return _Identity()
     if len(codings) > 1:
-        raise ProtocolBroken(f"The body is compressed {len(codings)} times over", hint="That is how bombs are built.")
+        raise BadCoding(f"it is compressed {len(codings)} times over, as bombs are")
     if codings[0] not in _DECODERS:
-        raise ProtocolBroken(f"The body is in the coding {codings[0][:40]!r}, which nobody asked for")
+        raise BadCoding(f"its coding is {codings[0][:40]!r}, which nobody asked for")
     return _DECODERS[codings[0]]()

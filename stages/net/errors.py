@@ -20,7 +20,7 @@ from pipeline.errors import (
     ProtocolBroken,
     TlsFailed,
 )
-from stages.net.decode import ZstdError
+from stages.net.decode import BadCoding, ZstdError
 
 # First match wins, so the particular comes before the general.
 TABLE: Final[tuple[tuple[type[Exception], type[AtlasError], str], ...]] = (
@@ -33,6 +33,7 @@ TABLE: Final[tuple[tuple[type[Exception], type[AtlasError], str], ...]] = (
     (httpcore2.NetworkError, ProtocolBroken, "closed the connection early"),
     (httpcore2.RemoteProtocolError, ProtocolBroken, "does not answer in HTTP"),
     (httpcore2.LocalProtocolError, ProtocolBroken, "cannot be sent this request"),
+    (BadCoding, ProtocolBroken, "sent a body that cannot be decoded"),
     (zlib.error, ProtocolBroken, "sent a body that does not decompress"),
     (brotli.error, ProtocolBroken, "sent a body that does not decompress"),
     (ZstdError, ProtocolBroken, "sent a body that does not decompress"),
@@ -40,6 +41,7 @@ TABLE: Final[tuple[tuple[type[Exception], type[AtlasError], str], ...]] = (
     (httpx2.InvalidURL, BadUrl, "is not a URL"),
     (OSError, ConnectFailed, "cannot be connected to"),
 )
+_KINDS: Final = tuple(kind for kind, _, _ in TABLE)
 _HINTS: Final[dict[type[AtlasError], str]] = {
     FetchTimeout: "The site may be down or very slow; it is tried again by itself.",
     ConnectFailed: "The site may be down; it is tried again by itself.",
@@ -54,20 +56,20 @@ def mapped(host: str) -> Iterator[None]:
     """Raise the library's errors as ours, naming the host, the cause kept. Cancellation and our own errors pass."""
     try:
         yield
-    except tuple(kind for kind, _, _ in TABLE) as error:
-        raise translate(error, host) from _cause(error)
+    except _KINDS as error:
+        cause = _cause(error)
+        if isinstance(cause, AtlasError):  # one of ours that travelled inside (see backend.py) comes out as it was
+            raise cause from cause.__cause__
+        raise translate(cause, host) from cause
 
 
-def translate(error: Exception, host: str) -> AtlasError:
-    """Our error for one of the library's. One of ours that travelled inside (see backend.py) comes out as it was."""
-    cause = _cause(error)
-    if isinstance(cause, AtlasError):
-        return cause
+def translate(cause: Exception, host: str) -> AtlasError:
+    """Our error for one that the table knows."""
     for kind, ours, what in TABLE:
         if isinstance(cause, kind):
             detail = f": {cause}" if str(cause) else ""
             return ours(f"{host} {what}{detail}", hint=_HINTS[ours])
-    raise error
+    raise cause
 
 
 def _cause(error: Exception) -> Exception:

@@ -31,7 +31,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             parsed = httpx2.URL(url[: URL_MAX + 1]).copy_with(userinfo=b"")
         except (httpx2.InvalidURL, ValueError) as error:
             raise BadUrl(f"This is not a URL: {error}", hint=hint) from error
-        if parsed.scheme not in _PORTS or not parsed.raw_host or len(url) > URL_MAX:
+        # A "%" is an IPv6 zone or the URL parser's way to keep what can stand in no host ("http://[").
+        if parsed.scheme not in _PORTS or not parsed.raw_host or b"%" in parsed.raw_host or len(url) > URL_MAX:
             raise BadUrl("This is not a URL that can be fetched: its scheme, host or length", hint=hint)
         port = parsed.port or _PORTS[parsed.scheme]
         if not 0 < port < 65536:

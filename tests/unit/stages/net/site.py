@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import trio
 from pipeline.clock import SystemClock
 from stages.net.client import Fetcher
 from stages.settings import NetSettings
+
+_TLS = ssl.create_default_context()  # once: loading the authorities takes 30 ms
 
 Handler = Callable[[trio.SocketStream, "Request"], Awaitable[None]]
 
@@ -96,6 +99,6 @@ async def to_loopback(host: str, port: int) -> Sequence[str]:
 def fetcher(resolver: Any = to_loopback, *, allow: tuple[str, ...] = ("127.0.0.0/8",), **options: Any) -> Fetcher:
     """A fetcher that finds every name on loopback and may go there."""
     connections = options.pop("connections", 32)
-    tls = options.pop("tls", None)
+    tls = options.pop("tls", _TLS)
     settings = NetSettings(allow_networks=allow, **options)
     return Fetcher(settings, clock=SystemClock(), resolver=resolver, tls=tls, connections=connections)

@@ -9,8 +9,7 @@ import brotli
 import pytest
 import zstandard
 
-from pipeline.errors import ProtocolBroken
-from stages.net.decode import PIECE, decoder
+from stages.net.decode import PIECE, BadCoding, decoder
 
 TEXT = b"".join(b"Line %d of a page.\n" % number for number in range(20_000))
 
@@ -57,13 +56,13 @@ def test_what_follows_the_last_gzip_member_is_ignored() -> None:
 @pytest.mark.parametrize("coding", PACKERS)
 def test_a_body_cut_off_in_the_middle_is_not_taken_for_a_whole_one(coding: str) -> None:
     packed = PACKERS[coding](TEXT)
-    with pytest.raises(ProtocolBroken):
+    with pytest.raises(BadCoding):
         _unpack(coding, packed[: len(packed) // 2], 1000)
 
 
 @pytest.mark.parametrize("coding", ["gzip, gzip", "br,gzip", "compress", "aes128gcm"])
 def test_codings_in_a_row_and_unknown_ones_are_refused(coding: str) -> None:
-    with pytest.raises(ProtocolBroken):
+    with pytest.raises(BadCoding):
         decoder(coding)
 
 
