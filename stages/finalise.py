@@ -1,0 +1,54 @@
+"""500: claim the text (a copy of a kept one ends as its duplicate), note what it links to, make it searchable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import anyio.to_thread
+
+from pipeline.documents import Document
+from pipeline.effects import ClaimContent, CrossReference, Index
+from pipeline.errors import BadUrl
+from pipeline.lifecycle import Stage
+from pipeline.stage import StageContext, StageSpec
+from pipeline.text.urls import canonicalise
+from pipeline.work import Advance, Claim, Outcome
+from stages.text.normal import content_hash, text_hash
+
+LINKS_MAX: Final = 500
+
+
+class Finalise:
+    """The last stage. 590 or 599 is written by the store, in the transaction that applies these effects."""
+
+    def __init__(self, *, slots: int, deadline: float) -> None:
+        self.spec = StageSpec(name="finalise", hundred=500, slots=slots, deadline=deadline)
+
+    async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:
+        document = await ctx.document()
+        url = claim.item.url_key if claim.item and claim.item.url_key else ""
+        content, keys = await anyio.to_thread.run_sync(_prepared, document, url)  # a long text takes 100 ms
+        ctx.step(Stage.CROSS_REFERENCED, detail=f"{len(keys)} links")
+        ctx.step(Stage.INDEXED)
+        return Advance(effects=(content, CrossReference(url_keys=keys), Index()))
+
+
+def _prepared(document: Document, url: str) -> tuple[ClaimContent, tuple[str, ...]]:
+    content = ClaimContent(text_hash=text_hash(document.text), content_hash=content_hash(url, document.text))
+    return content, canonical(document.links, own=url)
+
+
+def canonical(links: Iterable[str], *, own: str = "") -> tuple[str, ...]:
+    """The canonical keys of links, each once, without the page's own and those that are no web addresses."""
+    found: dict[str, None] = {}
+    for link in links:
+        try:
+            key = canonicalise(link)
+        except BadUrl:
+            continue
+        if key != own:
+            found.setdefault(key)
+        if len(found) == LINKS_MAX:
+            break
+    return tuple(found)

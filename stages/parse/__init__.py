@@ -1,0 +1,1 @@
+"""The pool of parse processes: hostile pages are read where they can do no harm."""

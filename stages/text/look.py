@@ -1,0 +1,105 @@
+"""One look at a page: the facts that validation judges by, from one parse and one walk, without extracting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lxml.etree import iterwalk
+from lxml.html import HtmlElement
+from trafilatura.utils import load_html
+
+from stages.text.charset import decode
+from stages.text.glance import MARKERS_MAX, SAMPLE_CHARS, Glance
+from stages.text.metadata import base_of, canonical_of, headings, line_of
+from stages.text.plain import paragraphs, visible
+
+MARKER_CHARS: Final = 200
+_PARAGRAPH: Final = 40
+_HIDDEN: Final = frozenset({"script", "style", "template", "noscript", "head"})
+_APART: Final = frozenset(
+    {"p", "div", "li", "br", "td", "th", "tr", "h1", "h2", "h3", "h4", "option", "section", "article"}
+)
+_ADDRESSED: Final = {"script": "src", "iframe": "src", "form": "action"}
+
+
+def look(content: bytes, *, url: str, media_type: str, charset: str | None) -> Glance:
+    """Never raises for what a page holds. Plain text counts its paragraphs and has no title."""
+    text, _ = decode(content, charset)
+    text = text.replace("\x00", "")
+    if media_type.startswith("text/") and media_type != "text/html":
+        blocks = list(paragraphs(text))
+        return _glance(" ".join(blocks), paragraphs=sum(len(block) >= _PARAGRAPH for block in blocks))
+    tree = load_html(text)
+    if tree is None:
+        lines = visible(text).split("\n")
+        return _glance(" ".join(lines), paragraphs=sum(len(line) >= _PARAGRAPH for line in lines))
+    return _of_tree(tree, url)
+
+
+def _glance(seen: str, *, paragraphs: int) -> Glance:
+    return Glance(
+        title=None, headings=(), text_chars=len(seen), sample=seen[:SAMPLE_CHARS], paragraphs=paragraphs, links=0,
+        scripts=0, forms_password=0, meta_refresh=None, canonical=None, markers=(),
+    )  # fmt: skip
+
+
+def _of_tree(tree: HtmlElement, url: str) -> Glance:
+    seen = " ".join("".join(_visible(tree)).split())
+    return Glance(
+        title=line_of(_title(tree), 500) or None,
+        headings=headings(tree, ("h1", "h2", "h3")),
+        text_chars=len(seen),
+        sample=seen[:SAMPLE_CHARS],
+        paragraphs=sum(len(line_of(element, _PARAGRAPH)) >= _PARAGRAPH for element in tree.iter("p")),
+        links=sum(1 for _ in tree.iterfind(".//a[@href]")),
+        scripts=sum(1 for _ in tree.iter("script")),
+        forms_password=sum((element.get("type") or "").lower() == "password" for element in tree.iter("input")),
+        meta_refresh=_refresh(tree),
+        canonical=canonical_of(tree, base_of(tree, url)),
+        markers=tuple(_first_markers(tree)),
+    )
+
+
+def _title(tree: HtmlElement) -> HtmlElement | None:
+    found: HtmlElement | None = tree.find(".//head/title")
+    return tree.find(".//title") if found is None else found
+
+
+def _visible(tree: HtmlElement) -> Iterator[str]:
+    hidden = 0
+    for event, element in iterwalk(tree, events=("start", "end")):
+        if event == "start":
+            hidden += element.tag in _HIDDEN
+            if element.text and not hidden and isinstance(element.tag, str):
+                yield element.text
+        else:
+            hidden -= element.tag in _HIDDEN
+            if not hidden:
+                yield (" " if element.tag in _APART else "") + (element.tail or "")
+
+
+def _refresh(tree: HtmlElement) -> str | None:
+    for element in tree.iterfind(".//meta[@http-equiv]"):
+        if element.get("http-equiv", "").strip().lower() == "refresh":
+            return (element.get("content") or "")[:2000]
+    return None
+
+
+def _first_markers(tree: HtmlElement) -> dict[str, None]:
+    found: dict[str, None] = {}
+    for element in tree.iter():
+        for marker in _markers(element):
+            found.setdefault(marker[:MARKER_CHARS])
+            if len(found) >= MARKERS_MAX:
+                return found
+    return found
+
+
+def _markers(element: HtmlElement) -> Iterator[str]:
+    if name := element.get("id"):
+        yield f"#{name}"
+    for name in (element.get("class") or "")[:2000].split():
+        yield f".{name}"
+    if (attribute := _ADDRESSED.get(str(element.tag))) and (address := element.get(attribute)):
+        yield address
