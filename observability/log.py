@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -22,6 +22,25 @@ Logger = structlog.stdlib.BoundLogger
 _MULTILINE = frozenset({"exception", "stack"})
 # Every request of every fetch at info says nothing that our own events do not say better.
 _QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it")
+
+
+class Logger(Protocol):
+    """What a part of Atlas logs with: an event of the catalogue and its fields; `exc_info` takes an exception."""
+
+    def debug(self, event: Event, **fields: object) -> object: ...
+
+    def info(self, event: Event, **fields: object) -> object: ...
+
+    def warning(self, event: Event, **fields: object) -> object: ...
+
+    def error(self, event: Event, **fields: object) -> object: ...
+
+    def critical(self, event: Event, **fields: object) -> object: ...
+
+
+def get_logger(**fields: object) -> Logger:
+    """A logger whose lines all carry `fields`. It follows a later configure()."""
+    return cast(Logger, structlog.get_logger(**fields))
 
 
 def utc_now() -> datetime:

@@ -19,7 +19,7 @@ _USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s\
 _PARAMETER: Final = re.compile(
     r"(?i)(?P<name>[?&;](?:[\w.-]*(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code)=)[^&#;\s\"'<>]+"
 )
-_TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{12,}")
+_TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{32,}")
 _BEARER: Final = re.compile(r"(?i)\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}")
 
 # C0, DEL, C1, and the marks that turn the direction of a line round.

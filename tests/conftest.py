@@ -27,7 +27,7 @@ def root() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port that nobody listened on a moment ago. Bound with SO_REUSEADDR, so that it can be taken at once."""
+    """A loopback port that nobody listened on a moment ago. It can be taken at once."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))

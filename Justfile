@@ -1,0 +1,71 @@
+# Everything that is done to Atlas more than once. `just` alone lists it.
+
+python := ".venv/bin/python -P"
+export PYTHONPATH := justfile_directory()
+
+[private]
+help:
+    @{{ just_executable() }} --list --unsorted
+
+# Make or renew .venv with the development tools
+[group('run')]
+install:
+    @./tools/atlas test --version >/dev/null
+
+# See it work: ingest the sample site, search it, stay up (--once: check and exit)
+[group('run')]
+demo *arguments:
+    ./tools/atlas demo {{ arguments }}
+
+# Run everything in the foreground
+[group('run')]
+up *arguments:
+    ./tools/atlas up {{ arguments }}
+
+# The default test suite; arguments go to pytest
+[group('test')]
+test *arguments:
+    ./tools/atlas test {{ arguments }}
+
+# The slow and the fault-injecting tests, and those on real pages
+[group('test')]
+test-slow *arguments:
+    ./tools/atlas test -m 'slow or fault or corpus' {{ arguments }}
+
+# Real pages through the real roles, with the extraction's score
+[group('test')]
+corpus *arguments: install
+    {{ python }} tools/bench/corpus.py {{ arguments }}
+
+# Measure: `just bench ingest`, `just bench memory`
+[group('test')]
+bench name *arguments: install
+    {{ python }} tools/bench/{{ name }}.py {{ arguments }}
+
+# Format, lint, types, import contracts
+[group('change')]
+lint: install
+    {{ python }} -m ruff format --check --quiet .
+    {{ python }} -m ruff check --quiet .
+    {{ python }} -m mypy
+    {{ python }} -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' --no-logo
+
+# All that must hold before a change is handed over, but the tests
+[group('change')]
+check: lint
+    sh -n tools/atlas
+    sh -n tools/lock
+    bash -n .ci/run
+    {{ python }} -m supervisor config check --config config.example.toml
+    {{ python }} -m compileall -q supervisor gateway stages pipeline observability tools tests
+
+# Format, and repair what the linter can
+[group('change')]
+fmt: install
+    {{ python }} -m ruff check --fix --quiet .
+    {{ python }} -m ruff format --quiet .
+
+# Write the lock files anew from pyproject.toml
+[group('change')]
+lock: install
+    ./tools/lock

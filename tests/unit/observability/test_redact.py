@@ -1,0 +1,61 @@
+"""What a log line may not hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observability import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:pass@host/a", "https://***@host/a"),
+        ("see https://me@host/ and http://a:b@c/", "see https://***@host/ and http://***@c/"),
+        ("https://host/?page=2&api_key=abc&x=1", "https://host/?page=2&api_key=***&x=1"),
+        ("https://host/?access_token=abc#part", "https://host/?access_token=***#part"),
+        ("token atlas_AbCdEf0123456789_-xAbCdEf0123456789xx used", "token atlas_*** used"),
+        ("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***"),
+        ("https://host/a@b?keyword=fish", "https://host/a@b?keyword=fish"),
+        ("atlas_requests_total", "atlas_requests_total"),
+    ],
+)
+def test_secrets_in_a_text_are_masked_and_the_rest_stays_readable(text: str, shown: str) -> None:
+    assert redact.text(text) == shown
+
+
+@pytest.mark.parametrize("name", ["token", "api_key", "lease_token", "Set-Cookie", "Authorization", "password"])
+def test_a_field_with_the_name_of_a_secret_is_masked(name: str) -> None:
+    assert redact.value(name, "abc") == "***"
+    assert redact.value("outer", {name: "abc"}) == {name: "***"}
+
+
+@pytest.mark.parametrize("name", ["url_key", "tokens", "key", "monkey", "secretary"])
+def test_a_harmless_field_is_not(name: str) -> None:
+    assert redact.value(name, "abc") == "abc"
+
+
+@given(st.text())
+def test_no_character_of_a_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
+    shown = redact.printable(text)
+    assert len(shown.splitlines()) <= 1
+    assert not any(
+        ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 or 0x202A <= ord(letter) <= 0x202E for letter in shown
+    )
+
+
+def test_line_breaks_stay_where_lines_belong() -> None:
+    assert redact.text("Traceback\n  line\x1b[31m", lines=True) == "Traceback\n  line\\x1b[31m"
+
+
+def test_values_are_cleaned_in_depth_and_the_depth_has_an_end() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert redact.value("a", [{"url": "http://u:p@h/"}, b"123", (1, None)]) == [
+        {"url": "http://***@h/"},
+        "<3 bytes>",
+        [1, None],
+    ]
+    assert "<list>" in repr(redact.value("a", endless))
