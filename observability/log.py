@@ -17,8 +17,6 @@ from observability import redact
 from observability.names import Event
 from observability.settings import LogSettings
 
-Logger = structlog.stdlib.BoundLogger
-
 _MULTILINE = frozenset({"exception", "stack"})
 # Every request of every fetch at info says nothing that our own events do not say better.
 _QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it")

@@ -28,10 +28,6 @@ class Event(StrEnum):
     ACTOR_RESTARTED = "actor.restarted", "An actor runs again after a crash or a stall."
     ACTOR_STALLED = "actor.stalled", "An actor held an item past its deadline without progress and was cancelled."
     SUPERVISOR_GAVE_UP = "supervisor.gave_up", "More restarts than the budget allows; the failure goes upwards."
-    STAGE_FAILED = (
-        "stage.failed",
-        "A stage raised what nobody expected; the item fails under the error id, the actor goes on.",
-    )
     ITEM_FINISHED = "item.finished", "A stage has finished an item and its outcome is on the disk."
     STAGE_FAILED = "stage.failed", "A stage raised something unexpected on an item; it is tried again, then buried."
     ITEM_RETRIED = "item.retried", "A stage failed on an item; it is tried again later."

@@ -13,8 +13,8 @@ from tests.architecture.source import functions, name, product_files
 BROAD = {
     "pipeline/flow/actor.py:Actor._judge": "a stage may raise anything; it becomes the outcome of one item",
     "pipeline/store/writer.py:Writer._commit": "whoever waits for the commit gets the error, whatever it is",
-    "pipeline/store/writer.py:_in_savepoint": "an operation's error belongs to the caller of that operation, not to its neighbours",
-    "stages/parse/child.py:_attempt": "a library's bug on one page is that page's failure; the edge of the parse process",
+    "pipeline/store/writer.py:_in_savepoint": "an operation's error is its caller's, not its neighbours'",
+    "stages/parse/child.py:_attempt": "a library's bug on one page is that page's failure",
     "supervisor/place.py:Place._live": "whatever a child raises is a crash of that child",
 }
 
