@@ -38,7 +38,7 @@ class AcquireSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """[acquire]"""
 
     slots: Positive = 32
-    deadline_seconds: Seconds = 60.0
+    deadline_seconds: Seconds = 90.0  # a whole fetch (net.total_seconds) and the wait for a turn at its host
 
 
 class ParseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

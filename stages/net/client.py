@@ -99,6 +99,7 @@ class Fetcher:
         """
         target = Target.of(url)
         asked, extra, seen = target.text, dict(headers or {}), {target.key}
+        self._check_hops(target, hops)
         with anyio.move_on_after(self._settings.total_seconds) as total:
             while True:
                 async with self._answer(target, extra, total) as answer:
@@ -119,8 +120,7 @@ class Fetcher:
         """The target of a redirect, which is new to `seen` and within the limit of hops."""
         if not location:
             raise RedirectRefused(f"{target.host} redirects without saying where to")
-        if hops > self._settings.max_redirects:
-            raise RedirectRefused(f"{target.host} redirects more than {self._settings.max_redirects} times")
+        self._check_hops(target, hops)
         following = target.join(location)
         if following.key in seen:
             raise RedirectRefused(
@@ -129,6 +129,10 @@ class Fetcher:
             )
         seen.add(following.key)
         return following
+
+    def _check_hops(self, target: Target, hops: int) -> None:
+        if hops > self._settings.max_redirects:
+            raise RedirectRefused(f"{target.host} is behind more than {self._settings.max_redirects} redirects")
 
     @asynccontextmanager
     async def _answer(
