@@ -75,7 +75,7 @@ class Place:
 
     def back_off(self, delay: float) -> None:
         """To be started again in `delay` seconds."""
-        self._scope = None
+        self._leave()
         self.pending = True
         self.delay = delay
         self.due = trio.current_time() + delay
@@ -83,7 +83,7 @@ class Place:
 
     def settle(self, life: Life) -> None:
         """Ended for good, or until a neighbour's crash starts it again."""
-        self._scope = None
+        self._leave()
         self.pending = False
         self.begun = True
         self.due = math.inf
@@ -198,6 +198,10 @@ class Place:
             self.due = math.inf
             self._become(Life.RUNNING)
             self._wake()
+
+    def _leave(self) -> None:
+        """The end was dealt with. The error goes: its frames hold on to what the task had in hand."""
+        self._scope = self._error = self._verdict = None
 
     def _become(self, life: Life) -> None:
         if life is not self.life:

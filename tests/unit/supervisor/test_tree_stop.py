@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import trio
 import trio.testing
 
-from supervisor.child import ChildSpec, Happening, Life, Started, Strategy, SupervisorGaveUp
+from supervisor.child import ChildSpec, Happening, Life, Restart, Started, Strategy, SupervisorGaveUp
 from supervisor.tree import Supervisor, supervise
 from tests.unit.supervisor.trees import Part, World, running, settle
 
@@ -103,6 +106,36 @@ async def test_a_tree_stopped_before_it_ran_starts_nothing(autojump_clock):
     await root.stop()
     await supervise(root, World().hooks)
     assert part.runs == 0
+
+
+async def test_an_exit_raised_below_ends_the_whole_tree_in_order(autojump_clock):
+    log: list[str] = []
+    a, b = Part("a", log), Part("b", log)
+    with pytest.RaisesGroup(SystemExit, flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervise, Supervisor("root", [a.spec(), b.spec()]), World().hooks)
+            await settle()
+            a.crash(SystemExit(3))
+    assert log == ["+a", "+b", "-a", "-b"]
+
+
+async def test_an_ended_child_does_not_keep_what_it_had_in_hand(autojump_clock):
+    class Page:
+        pass
+
+    pages: list[weakref.ref[Page]] = []
+
+    async def start(started: Started) -> None:
+        page = Page()
+        pages.append(weakref.ref(page))
+        raise ValueError("cannot read it")
+
+    world = World()
+    async with running(Supervisor("root", [ChildSpec(name="a", start=start, restart=Restart.TEMPORARY)]), world):
+        assert world.of(Happening.CRASH)
+        world.events.clear()
+        gc.collect()
+        assert pages[0]() is None
 
 
 # Those who refuse to die
