@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.wire import iso
 from pipeline.store.tokens import Token
+from supervisor.address import sign_in_url
 from supervisor.commands import output
 from supervisor.commands.session import load_settings, with_store
 from supervisor.exits import Exit
@@ -43,15 +44,8 @@ def run(args: argparse.Namespace) -> int:
 def sign_in(config: Config) -> int:
     """Print a link that signs one browser in, once, within 15 minutes."""
     secret = with_store(config, lambda store: store.tokens.sign_in_link())
-    output.line(sign_in_url(config, secret))
+    output.line(sign_in_url(config.api, secret))
     return Exit.OK
-
-
-def sign_in_url(config: Config, secret: str) -> str:
-    """The address under which the API takes a one-time secret. A wildcard bind is reached by the loopback name."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(config.api.host, config.api.host)  # noqa: S104
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"http://{host}:{config.api.port}/sign-in/{secret}"
 
 
 def _list(config: Config, *, as_json: bool) -> None:
