@@ -18,6 +18,7 @@ from supervisor.child import (
     Hooks,
     Life,
     Restart,
+    Strategy,
 )
 
 # Crashes remembered of a child: enough for any back-off to reach its cap.
@@ -132,6 +133,11 @@ class Place:
         return self._scope is not None and self._ended.is_set()
 
     @property
+    def vacant(self) -> bool:
+        """Whether nothing runs and nothing is to be started."""
+        return not self.occupied and not self.pending
+
+    @property
     def coming(self) -> bool:
         """Whether it is still to come up."""
         return self.pending or self.life is Life.STARTING
@@ -144,11 +150,6 @@ class Place:
     def error(self) -> Exception | None:
         """What the task ended with; an error of its own says more than our reason to cancel it."""
         return self._error or self._verdict
-
-    @property
-    def stalled(self) -> bool:
-        """Whether its end is that of a stall, which was reported when it was cancelled."""
-        return isinstance(self.error, ChildStalled)
 
     def comes_back(self) -> bool:
         """Whether the task that has ended is to be started again."""
@@ -171,6 +172,13 @@ class Place:
             since=self.since,
             children=children,
         )
+
+    def report_end(self, delay: float | None) -> None:
+        """Tell how the task has ended; a stall was told when it was cancelled."""
+        if self.error is None:
+            self.report(Happening.STOP, delay=delay)
+        elif not isinstance(self.error, ChildStalled):
+            self.report(Happening.CRASH, self.error, delay=delay)
 
     def report(self, kind: Happening, error: Exception | None = None, *, delay: float | None = None) -> None:
         """Tell the world; an error gets an id, and is kept as the last one."""
@@ -207,3 +215,14 @@ class Place:
         if life is not self.life:
             self.life = life
             self.since = trio.current_time()
+
+
+def restarted_with(crashed: Place, places: tuple[Place, ...], strategy: Strategy) -> tuple[Place, ...]:
+    """The crashed one and those who are restarted with it, in their order."""
+    match strategy:
+        case Strategy.ONE_FOR_ONE:
+            return (crashed,)
+        case Strategy.REST_FOR_ONE:
+            return places[places.index(crashed) :]
+        case Strategy.ONE_FOR_ALL:
+            return places

@@ -14,7 +14,6 @@ import trio
 from supervisor.child import (
     ChildEvent,
     ChildSpec,
-    ChildStalled,
     ChildState,
     ChildStuck,
     Happening,
@@ -26,7 +25,7 @@ from supervisor.child import (
     SupervisorGaveUp,
     hopeless_part,
 )
-from supervisor.place import Place
+from supervisor.place import Place, restarted_with
 from supervisor.restart import RestartPolicy
 
 PULSE_CHECK_SECONDS = 1.0
@@ -62,7 +61,8 @@ class Supervisor:
         self._crashes: deque[float] = deque(maxlen=max_restarts + 1)
         self._wake = trio.Event()
         self._scope: trio.CancelScope | None = None
-        self._ended = trio.Event()
+        self._ended, self._idle = trio.Event(), trio.Event()
+        self._idle.set()  # nothing runs yet
         self._hurried = False
         self._draining: trio.CancelScope | None = None
         self._dismissed = False
@@ -99,6 +99,12 @@ class Supervisor:
             self._scope.cancel()
             await self._ended.wait()
 
+    async def emptied(self) -> None:
+        """Wait until no task is left in this part, nor one to be started again: what a drain waits for."""
+        await self._idle.wait()
+        for nested in self._nested.values():
+            await nested.emptied()
+
     def hurry(self) -> None:
         """Drain no longer, here and below: what is still at work is cancelled."""
         self._hurried = True
@@ -117,7 +123,7 @@ class Supervisor:
     async def run(self, started: Started) -> None:
         """Run until cancelled or stopped. Raises SupervisorGaveUp when it fails. May be run again after its end."""
         self._crashes.clear()
-        self._ended = trio.Event()
+        self._ended, self._idle = trio.Event(), trio.Event()
         self._enter(Life.STARTING)
         if not self._places:
             self._places = tuple(self._place(child) for child in self._children)
@@ -129,6 +135,7 @@ class Supervisor:
             self._enter(Life.STOPPED if failure is None else Life.FAILED)
             self._scope = None
             self._ended.set()
+            self._idle.set()
         if failure is not None:
             raise failure
 
@@ -160,6 +167,8 @@ class Supervisor:
                 if place.over:
                     await self._after_end(place)
             self._launch_due(nursery, now)
+            if all(place.vacant or place.spec.name in self._nested for place in self._places):
+                self._idle.set()
             if self._life is Life.STARTING and not any(place.coming for place in self._places):
                 self._enter(Life.RUNNING)
                 started()
@@ -188,7 +197,7 @@ class Supervisor:
         hopeless = hopeless_part(error) is not None
         comes_back = place.comes_back() and not self._was_dismissed(place)
         delay = self._delay(place) if comes_back and not hopeless else None
-        self._report_end(place, delay)
+        place.report_end(delay)
         if delay is not None:
             await self._restart_group(place, delay)
             return
@@ -203,22 +212,13 @@ class Supervisor:
         return self._policy.decide(self._crashes, place.crashes, self._hooks.random, now=now)
 
     async def _restart_group(self, crashed: Place, delay: float) -> None:
-        group = self._group(crashed)
+        group = restarted_with(crashed, self._places, self._strategy)
         for place in reversed(group):
             if place is not crashed and not await self._halt(place, delay):
                 raise self._escape(place)
         for place in group:
             if place is crashed or not self._stays_down(place):
                 place.back_off(delay)
-
-    def _group(self, crashed: Place) -> tuple[Place, ...]:
-        match self._strategy:
-            case Strategy.ONE_FOR_ONE:
-                return (crashed,)
-            case Strategy.REST_FOR_ONE:
-                return self._places[self._places.index(crashed) :]
-            case Strategy.ONE_FOR_ALL:
-                return self._places
 
     def _stays_down(self, place: Place) -> bool:
         """Whether a neighbour's restart leaves it as it is: temporary and had its turn, or stopped for good."""
@@ -244,7 +244,10 @@ class Supervisor:
             return
         with trio.move_on_after(self._drain()) as self._draining:
             for place in self._places:
-                if place.occupied:
+                nested = self._nested.get(place.spec.name)
+                if nested is not None and place.occupied:
+                    await nested.emptied()
+                elif place.occupied:
                     await place.wait_ended(math.inf)
 
     async def _halt(self, place: Place, delay: float | None) -> bool:
@@ -254,17 +257,11 @@ class Supervisor:
         place.cancel()
         if not await place.wait_ended(place.due):
             return False
-        self._report_end(place, delay)
+        place.report_end(delay)
         place.settle(Life.STOPPED)
         return True
 
     # Telling
-
-    def _report_end(self, place: Place, delay: float | None) -> None:
-        if place.error is None:
-            place.report(Happening.STOP, delay=delay)
-        elif not isinstance(place.error, ChildStalled):  # a stall was reported when it was cancelled
-            place.report(Happening.CRASH, place.error, delay=delay)
 
     def _escape(self, place: Place) -> SupervisorGaveUp:
         """A cancelled child does not end: say so, and let `stuck` end the process. Its task stays where it is."""

@@ -213,6 +213,32 @@ async def test_a_drained_part_finishes_its_work_by_itself(autojump_clock):
     assert trio.current_time() - begin == pytest.approx(3)
 
 
+async def test_a_drain_ends_when_the_last_task_anywhere_below_has(autojump_clock):
+    """A supervisor below lives on when its tasks have ended well: it must not keep the drain waiting."""
+    log: list[str] = []
+    closed = trio.Event()
+
+    async def slot(started: Started) -> None:
+        started()
+        await closed.wait()
+        await trio.sleep(3)
+        log.append("finished")
+        if log == ["finished"]:
+            raise RuntimeError("the first one crashes, and is started again to see that it is over")
+
+    def drain() -> float:
+        closed.set()
+        return 1000
+
+    stages = [
+        Supervisor(name, [ChildSpec(name="slot", start=slot, restart=Restart.TRANSIENT)]) for name in ("sink", "source")
+    ]
+    async with running(Supervisor("root", [Supervisor("pipeline", stages, drain=drain)]), World()):
+        begin = trio.current_time()
+    assert log == ["finished"] * 3
+    assert trio.current_time() - begin == pytest.approx(6.1)
+
+
 async def test_a_drain_that_takes_too_long_ends_in_a_cancellation(autojump_clock):
     log: list[str] = []
     stage, _ = draining(2, log)
