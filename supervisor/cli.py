@@ -28,6 +28,10 @@ def main(arguments: list[str]) -> int:
         return exit_code(error)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except BaseExceptionGroup as group:
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return Exit.INTERRUPTED  # met inside a task group
     except BrokenPipeError:
         # The reader (head, less) has gone; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -94,7 +94,9 @@ def _kept(line: Line, accepted: Accepted) -> Kept:
 def _reason(error: AtlasError) -> str:
     """Faults say more than the sentence above them."""
     faults = error.faults if isinstance(error, InvalidInput) else ()
-    said = [f"{fault.where} {fault.what}" for fault in faults] or [error.message.rstrip(".")]
+    said = [fault.what if fault.where == "url" else f"{fault.where} {fault.what}" for fault in faults] or [
+        error.message.rstrip(".")
+    ]
     hint = next((fault.hint for fault in faults if fault.hint), error.hint)
     return "; ".join(said) + (f" ({hint})" if hint else "")
 

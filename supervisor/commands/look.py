@@ -178,4 +178,5 @@ def _print_roles(roles: tuple[RoleReport, ...], now: int) -> None:
         for actor in role.actors:
             hands = f"{actor.busy} of {actor.slots}"
             rows.append((role.role, actor.name, actor.state, hands, actor.restarts, actor.last_error or ""))
+    output.line("")
     output.table(("ROLE", "ACTOR", "STATE", "BUSY/PID", "RESTARTS", "LAST ERROR"), rows)

@@ -35,6 +35,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for row in [list(head), *cells]:
             print("\t".join(row))
         return
+    if not cells:
+        print("(none)")
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -14,9 +14,9 @@ def run(args: argparse.Namespace) -> int:
         from supervisor.demo import run_demo
 
         return run_demo(once=args.once, port=args.port, data=None if args.data is None else Path(args.data))
-    from supervisor import wiring
-
     config = load_settings(args).config
+    from supervisor import wiring  # after the settings: with faults in them nothing heavy is loaded
+
     match args.command:
         case "api":
             return wiring.run_api(config)

@@ -52,8 +52,8 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
             return await job(store)
 
     done = trio.run(run)
-    if news:
-        ring(config.folder, "worker")
+    if news and not ring(config.folder, "worker") and sys.stderr.isatty():
+        output.complaint("it is kept; no worker runs here that would fetch it now: start `atlas up`")
     return done
 
 
