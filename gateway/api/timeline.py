@@ -1,0 +1,16 @@
+"""/api/v1/items/{id}/events: every step that the item took."""
+
+from __future__ import annotations
+
+from quart import Response
+
+from gateway import shape, wire
+from gateway.api.items import known
+from gateway.deps import Deps
+from gateway.render import json
+
+
+async def events(deps: Deps, uid: str) -> Response:
+    item = await deps.store.items.get(known(uid))
+    steps = await deps.store.items.steps(item.uid)
+    return json(wire.Timeline(id=item.uid, events=tuple(shape.step(each) for each in steps)))

@@ -1,0 +1,170 @@
+"""What goes over the wire: request and response structs of API v1, separate from the pipeline's own values.
+
+Items go by uid; the integer id never appears. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from pipeline.text.snippet import Segment
+
+from pipeline.lifecycle import Verdict
+
+
+class NewItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/items: a page has a `url`; a note has a `text` and no url."""
+
+    url: str | None = None
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    text: str | None = None
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PATCH /api/v1/items/{id}: what is left out stays as it is."""
+
+    read: bool | None = None
+    starred: bool | None = None
+    archived: bool | None = None
+
+
+class NewFeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/feeds"""
+
+    url: str
+    interval_seconds: int = 3600
+
+
+class AcceptedOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    status: str  # accepted, existing
+    created: bool
+    requeued: bool
+    undeleted: bool
+    deferred: bool
+
+
+class StageOut(msgspec.Struct, frozen=True, kw_only=True):
+    code: int
+    name: str
+
+
+class ReasonOut(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    hint: str
+    detail: str
+    error_id: str | None
+
+
+class ProvenanceOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the kept body came from."""
+
+    provider: str
+    url: str
+    final_url: str
+    status: int
+    media_type: str
+    size: int
+    captured_at: str
+
+
+class DocumentOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What extraction and enrichment made of the page; the text itself is under /content."""
+
+    author: str | None
+    site: str | None
+    published: str | None
+    language: str | None
+    description: str | None
+    summary: str | None
+    phrases: tuple[str, ...]
+    word_count: int | None
+    reading_minutes: int | None
+    method: str
+    content_hash: str | None
+
+
+class ItemOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    kind: str
+    url: str | None
+    title: str | None
+    state: str
+    stage: StageOut
+    reason: ReasonOut | None
+    age_seconds: float  # since stage or state last moved
+    in_flight: bool
+    verdict: Verdict | None
+    attempts: int
+    tags: tuple[str, ...]
+    source: str
+    duplicate_of: str | None
+    created_at: str
+    changed_at: str
+    read_at: str | None
+    starred_at: str | None
+    archived_at: str | None
+
+
+class ItemDetail(ItemOut, frozen=True, kw_only=True):
+    provenance: ProvenanceOut | None
+    document: DocumentOut | None
+
+
+class RowOut(ItemOut, frozen=True, kw_only=True):
+    site: str | None
+    author: str | None
+    published: str | None
+    language: str | None
+    word_count: int | None
+    reading_minutes: int | None
+    excerpt: str
+
+
+class ItemList(msgspec.Struct, frozen=True, kw_only=True):
+    items: tuple[RowOut, ...]
+    cursor: str | None  # give it back as ?cursor= for the next page; null on the last
+
+
+class StepOut(msgspec.Struct, frozen=True, kw_only=True):
+    code: int
+    name: str
+    at: str
+    method: str
+    bytes: int | None
+    duration_ms: float | None
+    error: str | None
+    detail: str
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    events: tuple[StepOut, ...]
+
+
+class HitOut(msgspec.Struct, frozen=True, kw_only=True):
+    item: RowOut
+    score: float
+    title: tuple[Segment, ...]
+    snippet: tuple[Segment, ...]
+    snippet_html: str  # escaped, hits in <mark>
+
+
+class SearchOut(msgspec.Struct, frozen=True, kw_only=True):
+    query: str
+    total: int
+    hits: tuple[HitOut, ...]
+    cursor: str | None
+
+
+class FeedOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    url: str
+    title: str | None
+    interval_seconds: int
+    next_poll_at: str
+    failures: int
+
+
+class FeedList(msgspec.Struct, frozen=True, kw_only=True):
+    feeds: tuple[FeedOut, ...]
