@@ -6,7 +6,7 @@ import argparse
 
 import msgspec
 
-from gateway.wire import iso
+from gateway.shape import iso
 from pipeline.store.tokens import Token
 from supervisor.address import sign_in_url
 from supervisor.commands import output

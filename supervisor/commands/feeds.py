@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gateway import wire
+from gateway import shape, wire
 from gateway.intake import url_key
 from pipeline.errors import Fault, InvalidInput
 from pipeline.store.handle import Store
@@ -40,7 +40,7 @@ def add(args: argparse.Namespace) -> int:
 
 def show_all(args: argparse.Namespace) -> int:
     config = load_settings(args, quiet=args.json).config
-    feeds = [wire.feed(feed) for feed in with_store(config, lambda store: store.feeds.list())]
+    feeds = [shape.feed(feed) for feed in with_store(config, lambda store: store.feeds.list())]
     if args.json:
         output.json(wire.FeedList(feeds=tuple(feeds)))
         return Exit.OK

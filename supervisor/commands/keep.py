@@ -8,7 +8,7 @@ from collections.abc import Callable
 import anyio
 import msgspec
 
-from gateway import wire
+from gateway import shape, wire
 from gateway.intake import submission
 from observability.trace import new_trace
 from pipeline.errors import AtlasError, InvalidInput
@@ -88,7 +88,7 @@ async def _accept(store: Store, wanted: list[tuple[Line, Submission]], advance: 
 
 
 def _kept(line: Line, accepted: Accepted) -> Kept:
-    return Kept(where=line.where, url=line.url, item=wire.accepted(accepted))
+    return Kept(where=line.where, url=line.url, item=shape.accepted(accepted))
 
 
 def _reason(error: AtlasError) -> str:

@@ -7,7 +7,7 @@ import argparse
 import msgspec
 from pipeline.store.search import SearchPage
 
-from gateway import wire
+from gateway import shape, wire
 from pipeline.clock import SystemClock
 from pipeline.documents import Document
 from pipeline.errors import NotFound
@@ -56,8 +56,8 @@ def show(args: argparse.Namespace) -> int:
     config = load_settings(args, quiet=args.json).config
     seen = with_store(config, lambda store: _see(store, uid))
     now = SystemClock().wall_ms()
-    detail = wire.detail(seen.item, seen.document, seen.capture, now)
-    steps = tuple(wire.step(entry) for entry in seen.steps)
+    detail = shape.detail(seen.item, seen.document, seen.capture, now)
+    steps = tuple(shape.step(entry) for entry in seen.steps)
     if args.json:
         output.json(msgspec.to_builtins(detail) | {"events": steps})
         return Exit.OK
@@ -120,7 +120,7 @@ def search(args: argparse.Namespace) -> int:
     page = with_store(config, lambda store: store.search.find(query, limit=args.limit))
     now = SystemClock().wall_ms()
     if args.json:
-        hits = tuple(wire.hit(found, now) for found in page.hits)
+        hits = tuple(shape.hit(found, now) for found in page.hits)
         output.json(wire.SearchOut(query=query, total=page.total, hits=hits, cursor=page.cursor))
     else:
         _print_hits(page)
@@ -151,7 +151,7 @@ def status(args: argparse.Namespace) -> int:
     output.line(f"backlog  {queue.backlog} of {queue.max_backlog}")
     output.line("")
     rows = [
-        (count.stage, wire.stage_name(count.stage), count.state, count.n, output.ago(now, count.oldest_at))
+        (count.stage, shape.stage_name(count.stage), count.state, count.n, output.ago(now, count.oldest_at))
         for count in standing.counts
         if count.n
     ]
