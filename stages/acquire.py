@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from urllib.parse import urldefrag
 
 from pipeline.effects import KeepCapture, SetVerdict
-from pipeline.errors import AtlasError, BadUrl, RateLimited, RedirectRefused
+from pipeline.errors import AtlasError, BadUrl, HttpStatus, RateLimited, RedirectRefused
 from pipeline.items import Reason
 from pipeline.lifecycle import Stage, Verdict
 from pipeline.stage import StageContext, StageSpec
@@ -103,9 +103,11 @@ def _kept(response: Response, ctx: StageContext) -> Advance:
 def _refused(response: Response, ctx: StageContext, *, patient: bool) -> Outcome:
     """A postponement that the server asked for costs no attempt, but not for ever: only while `patient`."""
     status, detail = response.status, f"HTTP {response.status}"
-    ctx.step(Stage.FETCH_FAILED, method="direct", error="http_status", detail=detail)
+    ctx.step(Stage.FETCH_FAILED, method="direct", error=HttpStatus.code, detail=detail)
     later = status in _LATER or status >= 500
-    reason = Reason(code="http_status", hint=_HINTS.get(status, _LATER_HINT if later else _REFUSED_HINT), detail=detail)
+    reason = Reason(
+        code=HttpStatus.code, hint=_HINTS.get(status, _LATER_HINT if later else _REFUSED_HINT), detail=detail
+    )
     if not later:
         gone = (SetVerdict(verdict=Verdict.DEAD_LINK, evidence=detail),) if status in _GONE else ()
         return Bury(reason=reason, effects=gone)

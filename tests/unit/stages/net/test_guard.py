@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import AddressDenied
 from stages.net.guard import Guard
@@ -70,3 +74,32 @@ def test_metadata_addresses_stay_denied_even_when_everything_is_listed(address: 
 def test_a_network_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="300"):
         Guard(["300.0.0.0/8"])
+
+
+def _denied(address: IPv4Address | IPv6Address) -> bool:
+    try:
+        Guard().check("a.test", [str(address)])
+    except AddressDenied:
+        return True
+    return False
+
+
+@given(st.ip_addresses(v=4))
+def test_what_python_calls_not_global_is_denied_too(address: IPv4Address) -> None:
+    assert address.is_global or _denied(address)
+
+
+@given(st.ip_addresses(v=6))
+def test_what_python_calls_not_global_in_ipv6_is_denied_too(address: IPv6Address) -> None:
+    assert address.is_global or address.ipv4_mapped or _denied(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_no_carrier_leads_where_the_address_itself_may_not_be_dialled(inner: IPv4Address) -> None:
+    number = int(inner)
+    judged_by_what_they_carry = (0xFFFF << 32, 0x64FF9B << 96)
+    never = (0, 0xFFFF << 48, (0x64FF9B << 96) | (1 << 80))
+    assert all(_denied(IPv6Address(carrier | number)) == _denied(inner) for carrier in judged_by_what_they_carry)
+    assert all(_denied(IPv6Address(carrier | number)) for carrier in never)
+    assert _denied(IPv6Address((0x2002 << 112) | (number << 80) | 1))
+    assert _denied(IPv6Address((0x20010000 << 96) | (number ^ 0xFFFF_FFFF)))
