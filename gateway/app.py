@@ -32,8 +32,6 @@ def create_app(deps: Deps) -> Quart:
 
 def _configure(app: Quart, deps: Deps) -> None:
     app.config["MAX_CONTENT_LENGTH"] = deps.settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = deps.settings.max_body_bytes
-    app.config["MAX_FORM_PARTS"] = 100
     app.config["BODY_TIMEOUT"] = deps.settings.body_seconds
     app.url_map.strict_slashes = False  # a redirect for a slash would answer before the gate does
     app.url_map.merge_slashes = False

@@ -6,6 +6,7 @@ import msgspec
 from quart import Response, request
 
 from gateway.deps import Deps
+from gateway.form import fields
 from gateway.intake import split_tags, submission
 from gateway.render import page
 from gateway.security.caller import new_trace
@@ -41,7 +42,7 @@ async def form(deps: Deps) -> Response:
 
 
 async def submit(deps: Deps) -> Response:
-    sent = await request.form
+    sent = await fields()
     typed = Typed(**{name: sent.get(name, "") for name in Typed.__struct_fields__})
     wanted = _wanted(typed)
     results = [await _save(deps, given, new) for given, new in wanted]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from quart import Response, request
+from quart import Response
 
 from gateway.deps import Deps
+from gateway.form import fields
 from gateway.intake import url_key
 from gateway.render import page, see
 from pipeline.errors import Fault
@@ -15,7 +16,7 @@ async def show(deps: Deps) -> Response:
 
 
 async def add(deps: Deps) -> Response:
-    url = (await request.form).get("url", "").strip()
+    url = (await fields()).get("url", "").strip()
     faults: list[Fault] = []
     url_key(url, faults)
     if faults:

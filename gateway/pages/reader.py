@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from markupsafe import Markup
-from quart import Response, request
+from quart import Response
 
 from gateway.api.items import document_of, known
 from gateway.article import safe_html
 from gateway.deps import Deps
+from gateway.form import fields
 from gateway.intake import submission
 from gateway.render import page, see
 from gateway.security.caller import new_trace
@@ -33,7 +34,7 @@ async def show(deps: Deps, uid: str) -> Response:
 
 async def flag(deps: Deps, uid: str) -> Response:
     """A form with one button: `flag` names it, `value` is on or off."""
-    form = await request.form
+    form = await fields()
     name, value = form.get("flag", ""), form.get("value", "")
     if name not in FLAGS or value not in ("on", "off"):
         fault = Fault(where="flag", what="is not one of the flags", hint=", ".join(FLAGS))

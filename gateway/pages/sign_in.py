@@ -5,6 +5,7 @@ from __future__ import annotations
 from quart import Response, request
 
 from gateway.deps import Deps
+from gateway.form import fields
 from gateway.render import page, see
 from gateway.security.finish import clear_session, set_session
 from gateway.security.gate import COOKIE
@@ -26,7 +27,7 @@ async def redeem(deps: Deps) -> Response:
     """A session for a code. Ten wrong codes in 15 minutes and an address has to wait."""
     address = network_of(client_address(deps.settings))
     deps.sign_ins.check(address)
-    code = _code((await request.form).get("code", ""))
+    code = _code((await fields()).get("code", ""))
     secret = await deps.store.tokens.redeem(code, _device()) if 0 < len(code) <= MAX_CODE else None
     if secret is None:
         await deps.sign_ins.spend(address)

@@ -116,11 +116,24 @@ def test_a_flag_is_a_form_that_comes_back_to_the_reader(gateway):
         uid = await site.done()
         answer = await site.browse("POST", f"/items/{uid}/flags", form={"flag": "starred", "value": "on"})
         assert (answer.status_code, answer.headers["Location"]) == (303, f"/items/{uid}")
-        assert 'aria-pressed="true"' in await site.text(f"/items/{uid}")
+        assert "Unstar" in await site.text(f"/items/{uid}")
         await site.browse("POST", f"/items/{uid}/flags", form={"flag": "starred", "value": "off"})
         assert (await site.store.items.get(uid)).starred_at is None
         odd = await site.browse("POST", f"/items/{uid}/flags", form={"flag": "deleted_at", "value": "on"})
         assert odd.status_code == 422
+
+    gateway(story)
+
+
+def test_a_form_of_another_kind_or_with_too_much_in_it_is_refused(gateway):
+    async def story(site: Site) -> None:
+        async def status(data: bytes, content_type: str = "application/x-www-form-urlencoded") -> int:
+            return (await site.browse("POST", "/add", data=data, headers={"Content-Type": content_type})).status_code
+
+        assert await status(b"urls=" + b"&a=" * 60) == 413
+        assert await status(b"urls=\xff") == 400
+        assert await status(b'{"urls": "x"}', "application/json") == 415
+        assert await status(b"--x\r\n", "multipart/form-data; boundary=x") == 415
 
     gateway(story)
 
