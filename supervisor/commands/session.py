@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from supervisor.commands import output
@@ -15,6 +17,9 @@ if TYPE_CHECKING:  # commands that need no store start without it
     from pipeline.store.handle import Store
 
 T = TypeVar("T")
+
+_LATER = ("anyio._backends._trio", "anyio.abc", "importlib.readers", "importlib.resources.readers")
+_LATER_ON_A_TERMINAL = ("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text", "rich._unicode_data")
 
 
 def overrides(args: argparse.Namespace) -> dict[tuple[str, str], str]:
@@ -43,6 +48,8 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
     from supervisor.doorbell import ring
     from supervisor.ownership import become_owner
 
+    if os.geteuid() == 0:
+        _load_ahead()
     become_owner(config.folder)
 
     async def run() -> T:
@@ -55,6 +62,12 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
     if news and not ring(config.folder, "worker") and sys.stderr.isatty():
         output.complaint("it is kept; no worker runs here that would fetch it now: start `atlas up`")
     return done
+
+
+def _load_ahead() -> None:
+    """What would be imported later: the owner of the folder may not be able to read the Python that root runs."""
+    for name in _LATER + (_LATER_ON_A_TERMINAL if sys.stdout.isatty() or sys.stderr.isatty() else ()):
+        import_module(name)
 
 
 def read_lines() -> list[str]:

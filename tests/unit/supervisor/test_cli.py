@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import pwd
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +215,27 @@ def test_a_feed_is_added_once_and_listed(atlas: Any) -> None:
     (feed,) = atlas("feed", "list", "--json").json["feeds"]
     assert (feed["url"], feed["interval_seconds"]) == ("https://example.org/feed", 600)
     assert atlas("feed", "add", "nonsense").code == Exit.FAILED
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work for somebody else")
+def test_root_on_somebody_elses_data_folder_leaves_no_file_of_its_own(root: Path) -> None:
+    """Also where that somebody cannot read the Python that root runs."""
+    owner = pwd.getpwnam("nobody").pw_uid
+    with tempfile.TemporaryDirectory() as reachable:  # pytest's own folders are closed to others
+        Path(reachable).chmod(0o755)
+        folder = Path(reachable) / "data"
+        folder.mkdir()
+        os.chown(folder, owner, -1)
+        environment = os.environ | {"PYTHONPATH": str(root), "ATLAS_DATA_DIR": str(folder)}
+        for arguments in (
+            ["add", "https://example.org/a"],
+            ["status"],
+            ["token", "create", "--name", "a", "--scope", "read"],
+        ):
+            command = [sys.executable, "-P", "-m", "supervisor", *arguments]
+            ran = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
+            assert (ran.returncode, ran.stderr) == (0, "")
+        assert {path.stat().st_uid for path in folder.rglob("*")} == {owner}
 
 
 @pytest.mark.parametrize(
