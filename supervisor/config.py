@@ -144,11 +144,6 @@ def _impossible(config: Config) -> list[Fault]:
         (config.retry.base_seconds <= config.retry.cap_seconds, "[retry] base_seconds is larger than cap_seconds"),
         (config.database.path != config.database.archive_path, "[database] path and archive_path name the same file"),
         (_can_be_folder(config.folder), f"[data] dir: {config.folder} is not a folder, nor can it become one"),
-        (
-            config.acquire.deadline_seconds < config.queue.lease_seconds
-            and config.parse.deadline_seconds < config.queue.lease_seconds,
-            "[queue] lease_seconds is not longer than the deadlines of [acquire] and [parse]",
-        ),
     )
     return [Fault(where="the settings together", what=what) for holds, what in rules if not holds]
 

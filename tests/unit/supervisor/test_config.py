@@ -87,7 +87,6 @@ def test_every_fault_of_every_source_is_told_at_once_with_its_place_and_a_near_m
         ({"ATLAS_QUEUE_MAX_SIZE": "9", "ATLAS_QUEUE_MAX_BACKLOG": "8"}, "max_size is larger than max_backlog"),
         ({"ATLAS_RETRY_BASE_SECONDS": "9", "ATLAS_RETRY_CAP_SECONDS": "8"}, "base_seconds is larger than cap_seconds"),
         ({"ATLAS_DATABASE_PATH": "archive.db"}, "name the same file"),
-        ({"ATLAS_QUEUE_LEASE_SECONDS": "20"}, "lease_seconds is not longer than the deadlines"),
         ({"ATLAS_NET_ALLOW_NETWORKS": "10.0.0.0/8,nonsense"}, "nonsense"),
         ({"ATLAS_DATA_DIR": "/dev/null"}, "is not a folder"),
         ({"ATLAS_DATA_DIR": "/dev/null/below"}, "nor can it become one"),
