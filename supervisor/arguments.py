@@ -122,7 +122,7 @@ def _place() -> Parser:
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="JSON, in the shape of the API")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _port(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -67,3 +68,31 @@ def test_observability_needs_nothing_of_ours() -> None:
         if module.split(".")[0] in ours
     }
     assert found == set()
+
+
+def test_every_module_can_be_imported() -> None:
+    """Those too that are only imported when a command needs them."""
+    names = [name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in product_files()]
+    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    modules = [module for module in names if not module.endswith("__main__")]
+    ran = python(code, *modules)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_worker_itself_loads_no_parser_of_foreign_bytes() -> None:
+    """Those live in the parse processes, which have a deadline and a memory limit."""
+    parsers = ("trafilatura", "lxml", "feedparser", "htmldate", "yake", "py3langid", "numpy", "nh3")
+    ran = python(f"import sys, stages.catalog; print(sorted(set({parsers!r}) & set(sys.modules)))")
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter that sees the checkout."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
