@@ -1,4 +1,4 @@
-"""Effects: what a stage asks to be stored. They are applied in the transaction that finishes its step, or not at all."""
+"""Effects: what a stage asks to be stored, in the transaction that finishes its step or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pipeline.lifecycle import Verdict
 
 
 class KeepCapture(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Keep a fetched body. The bytes go to archive.db before the reference is committed, so a crash leaves at worst an orphan.
+    """Keep a fetched body. The bytes go to archive.db first, so a crash leaves at worst an orphan there.
 
-    `final_key` is the canonical key of `final_url`: when another kept item owns it, the step ends as a duplicate of that item.
+    `final_key` is the canonical key of `final_url`: when another kept item owns it, the step ends as its duplicate.
     """
 
     content: bytes  # decoded; b"" once the store has put it into archive.db

@@ -148,7 +148,7 @@ class LeaseLost(StoreError):
 
 
 class FetchError(AtlasError):
-    """A request that brought no usable answer. Each cause has its own code; hosts and providers are named in the message."""
+    """A request that brought no usable answer. Each cause has its own code; the message names the host."""
 
     code = "fetch"
     retryable = True

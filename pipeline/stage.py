@@ -38,7 +38,7 @@ class StageContext(Protocol):
         error: str | None = None,
         detail: str = "",
     ) -> None:
-        """Put a step on the item's timeline. Kept with the outcome, whatever it is; durations are measured step to step."""
+        """Put a step on the item's timeline. Kept with the outcome, whatever it is; durations run from step to step."""
         ...
 
     async def body(self, digest: str) -> bytes:
@@ -59,6 +59,6 @@ class StageActor(Protocol):
     async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:
         """Do the step. Cancel-safe: a cancelled handle has stored nothing and may be called again.
 
-        Failures are returned, or raised as AtlasError and mapped in `flow.actor`: retryable ones become Retry, others Bury.
+        Failures are returned, or raised as AtlasError: `flow.actor` makes a Retry of retryable ones, else a Bury.
         """
         ...

@@ -33,7 +33,7 @@ class PortTaken(AtlasError):
     retryable = True
 
 
-def listen(settings: ApiSettings) -> socket.socket:
+def listening_socket(settings: ApiSettings) -> socket.socket:
     """A listening socket. Raises PortTaken with what to do about it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -66,7 +66,7 @@ async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
     async def stopped() -> None:
         await stop.wait()
 
-    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
 
 
 @contextlib.asynccontextmanager

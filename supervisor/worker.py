@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import trio
 
@@ -31,12 +32,12 @@ from supervisor.child import (
     Life,
     Restart,
     Start,
-    Started,
     Strategy,
+    at_once,
 )
-from supervisor.doorbell import Doorbell, Listener
+from supervisor.doorbell import Bell, Doorbell
 from supervisor.exits import Exit
-from supervisor.notify import Notifier
+from supervisor.notify import Notify, watchdog
 from supervisor.settings import Config
 from supervisor.tree import Supervisor
 
@@ -60,8 +61,8 @@ class Worker:
         clock: Clock,
         boot: str,
         api_bell: Doorbell,
-        own_bell: Listener,
-        notifier: Notifier,
+        own_bell: Bell,
+        notify: Notify,
         log: Logger,
     ) -> None:
         self._config = config
@@ -70,9 +71,10 @@ class Worker:
         self._boot = boot
         self._api_bell = api_bell
         self._own_bell = own_bell
-        self._notifier = notifier
+        self._notify = notify
         self._log = log
         self._changed = trio.Event()
+        self.stopping = False  # set when the process was asked to stop
         self._started_at = clock.wall_ms()
         self.line = Line(
             stages,
@@ -104,9 +106,9 @@ class Worker:
             [
                 _service("leases", leases),
                 self._pipeline,
-                _service("intake", claims, ChildSpec(name="doorbell", start=_plain(self._listen))),
-                _service("reporter", ChildSpec(name="reporter", start=_plain(self._report_on_change))),
-                _service("watchdog", ChildSpec(name="watchdog", start=_plain(self._feed_watchdog))),
+                _service("intake", claims, ChildSpec(name="doorbell", start=at_once(self._listen))),
+                _service("reporter", ChildSpec(name="reporter", start=at_once(self._report_on_change))),
+                _service("watchdog", ChildSpec(name="watchdog", start=at_once(self._feed_watchdog))),
             ],
             strategy=Strategy.REST_FOR_ONE,
             max_restarts=0,
@@ -121,13 +123,14 @@ class Worker:
         )
 
     def _begin_drain(self) -> float:
+        """Asked to stop, the steps in hand get their time; when another part has failed, none: they are given back."""
         self.line.close()
-        return self._config.worker.drain_seconds
+        return self._config.worker.drain_seconds if self.stopping else 0.0
 
     async def _listen(self) -> None:
         while True:
-            await self._own_bell.wait()
-            self.line.dispatcher.ring()
+            if await self._own_bell.wait(REPORT_SECONDS):
+                self.line.dispatcher.ring()
 
     def _news(self) -> None:
         self._api_bell.ring()
@@ -137,10 +140,11 @@ class Worker:
 
     def _report_event(self, event: ChildEvent) -> None:
         self._changed.set()
-        name = _EVENTS.get(event.kind)
-        if name is None or (event.kind is Happening.START):
+        if event.kind is Happening.START:
             self._log.debug(Event.ACTOR_STARTED, actor=event.path)
+        if event.kind not in _EVENTS:
             return
+        name = _EVENTS[event.kind]
         self._log.warning(
             name, actor=event.path, error=str(event.error or ""), error_id=event.error_id, delay=event.delay
         )
@@ -159,7 +163,10 @@ class Worker:
                 await self._changed.wait()
 
     async def _feed_watchdog(self) -> None:
-        await self._notifier.watchdog(self._healthy)
+        if self._notify.watchdog_seconds is None:
+            await trio.sleep_forever()
+        else:
+            await watchdog(self._notify, self._notify.watchdog_seconds, self._healthy)
 
     def _healthy(self) -> bool:
         """The watchdog is fed only while the writer commits; the pulses of actors are the tree's to watch."""
@@ -217,19 +224,7 @@ def _actor_tree(actor: Actor) -> Supervisor:
 
 
 def _pulsed(run: Callable[[Pulse], Awaitable[None]], pulse: Pulse) -> Start:
-    async def start(started: Started) -> None:
-        started()
-        await run(pulse)
-
-    return start
-
-
-def _plain(run: Callable[[], Awaitable[None]]) -> Start:
-    async def start(started: Started) -> None:
-        started()
-        await run()
-
-    return start
+    return at_once(partial(run, pulse))
 
 
 def _actor_report(actor: Actor, state: ChildState | None, stopped: bool) -> ActorReport:

@@ -1,6 +1,6 @@
 """An actor: one stage with N slots. Receive, set the deadline, handle, commit, forward.
 
-A stage that raises is turned into an outcome here and nowhere else; this has the only `except Exception` of the pipeline.
+A stage that raises is turned into an outcome here and nowhere else: the only `except Exception` of the pipeline.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Actor:
             raise
         except errors.AtlasError as error:
             return self._decided(claim, _outcome_of(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the one place: whatever a stage raises fails its item, not the actor
             return self._decided(claim, self._unexpected(claim, error))
 
     def _decided(self, claim: Claim, outcome: Outcome) -> Outcome:
@@ -183,7 +183,7 @@ class Actor:
             self._shared.news()
 
     async def _forward(self, claim: Claim, onward: Mailbox) -> None:
-        """Into the next mailbox under the same lease. Without room for too long the row goes back, ready where it is."""
+        """Into the next mailbox under the same lease. Without room for too long the row goes back, ready there."""
         sent = False
         self._shared.held.add(claim)
         try:

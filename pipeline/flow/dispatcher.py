@@ -1,7 +1,7 @@
 """The dispatcher: claims only as many rows as there is room for in memory; the rest stays in the database.
 
-It sleeps until somebody rings (a save, a retry put back, room in a mailbox that had been filled), until the next waiting
-row is due, or at last for the fallback interval: a doorbell is a hint and may be lost.
+It sleeps until somebody rings (a save, a retry put back, room in a mailbox that had been filled), until the next
+waiting row is due, or at last for the fallback interval: a doorbell is a hint and may be lost.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Dispatcher:
             self._filled = True
             return
         claimed = await self._queue.claim(room, boot=self._boot)
-        got = {hundred: 0 for hundred in room}
+        got = dict.fromkeys(room, 0)
         refused: list[Claim] = []
         for claim in claimed:
             hundred = claim.stage - claim.stage % 100

@@ -57,6 +57,6 @@ class LeaseKeeper:
         """Renew once, expire once."""
         tokens = self._held.tokens()
         if tokens:
-            self._held.forget(await self._queue.renew(tokens, boot=self._boot))
+            self._held.forget(await self._queue.renew(tokens))
         if await self._queue.expire(boot=self._boot):
             self._ring()

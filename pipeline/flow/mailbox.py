@@ -71,7 +71,7 @@ class Mailbox:
         return claim
 
     def close(self) -> list[Claim]:
-        """Take no more and wake whoever waits. Returns what was still in it: its leases are the caller's to give back."""
+        """Take no more, wake whoever waits. Returns what was still in it: its leases are the caller's to return."""
         self._closed = True
         left: list[Claim] = []
         for _ in range(self.capacity + 1):
@@ -79,5 +79,6 @@ class Mailbox:
                 left.append(self._receive.receive_nowait())
             except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
                 break
-        self._send.close()
+        self._send.close()  # wakes who waits for a claim
+        self._receive.close()  # wakes who waits for room
         return left

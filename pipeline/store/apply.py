@@ -77,7 +77,8 @@ def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> i
     if original is not None:
         return original
     conn.execute(
-        "INSERT INTO keys (url_key, item_id) VALUES (?, ?) ON CONFLICT (url_key) DO UPDATE SET item_id = excluded.item_id",
+        """INSERT INTO keys (url_key, item_id) VALUES (?, ?)
+           ON CONFLICT (url_key) DO UPDATE SET item_id = excluded.item_id""",
         (effect.final_key, item_id),
     )
     steps.keep_capture(
@@ -101,7 +102,7 @@ def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> i
 
 
 def _live_owner(conn: apsw.Connection, item_id: int, url_key: str) -> int | None:
-    """Another item that is kept under this key. A dead or deleted one gives it up; a duplicate stands for its original."""
+    """Another item kept under this key. A dead or deleted one gives it up; a duplicate stands for its original."""
     found = conn.execute(
         """SELECT coalesce(i.duplicate_of, i.id) FROM keys k JOIN items i ON i.id = k.item_id
            WHERE k.url_key = ? AND i.id <> ? AND i.deleted_at IS NULL AND i.state <> ?""",
@@ -185,9 +186,7 @@ def _feed_polled(conn: apsw.Connection, to: Applying, effect: FeedPolled) -> Non
             continue
         accepted = intake.accept(
             conn,
-            intake.Intake(
-                submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits
-            ),
+            intake.Intake(submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits),
         )
         conn.execute(
             "INSERT INTO seen (feed_id, entry_key, item_id, seen_at) VALUES (?, ?, ?, ?)",

@@ -32,13 +32,13 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 def claim(
     conn: apsw.Connection, moment: Moment, room: Mapping[int, int], limits: QueueSettings, random: Random
 ) -> tuple[Claim, ...]:
-    """Lease at most `room[hundred]` rows of each actor, the most urgent first. Wakes and promotes in the same transaction."""
+    """Lease at most `room[hundred]` rows of each actor, the most urgent first; wakes and promotes before that."""
     _wake(conn, moment.now)
     _promote(conn, moment.now, limits)
     claims: list[Claim] = []
     for hundred, places in room.items():
-        for work_id in _urgent(conn, hundred, places):
-            claims.append(_lease(conn, work_id, moment, limits, new_token(random)))
+        urgent = _urgent(conn, hundred, places)
+        claims.extend(_lease(conn, work_id, moment, limits, new_token(random)) for work_id in urgent)
     return tuple(claims)
 
 
@@ -67,9 +67,7 @@ def _promote(conn: apsw.Connection, now: int, limits: QueueSettings) -> None:
         (room,),
     ).fetchall()
     for item_id, stage in promoted:
-        conn.execute(
-            "UPDATE items SET state = 'ready', stage = ?, changed_at = ? WHERE id = ?", (stage, now, item_id)
-        )
+        conn.execute("UPDATE items SET state = 'ready', stage = ?, changed_at = ? WHERE id = ?", (stage, now, item_id))
         steps.append_reached(conn, rows.integer(item_id), now, Stage(rows.integer(stage)))
 
 
@@ -172,9 +170,7 @@ def expire(conn: apsw.Connection, moment: Moment) -> int:
 
 def release_all(conn: apsw.Connection, moment: Moment) -> int:
     """Give back everything that this process still holds, at a clean stop. Costs no attempt."""
-    found = conn.execute(
-        "SELECT id FROM work WHERE state = 'leased' AND lease_boot = ?", (moment.boot,)
-    ).fetchall()
+    found = conn.execute("SELECT id FROM work WHERE state = 'leased' AND lease_boot = ?", (moment.boot,)).fetchall()
     for (work_id,) in found:
         _to_ready(conn, rows.integer(work_id), moment.now)
     return len(found)

@@ -48,9 +48,8 @@ class ThreadExecutor:
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
         # Inside its own thread the connection behaves like a plain one.
         plain = cast(apsw.Connection, self._connection)
-        scope = anyio.CancelScope(shield=True)
-        with scope:
-            result = cast(T, await self._connection.async_run(job, plain))
+        with anyio.CancelScope(shield=True):
+            result: T = await self._connection.async_run(job, plain)
         return result
 
     async def aclose(self) -> None:
@@ -86,8 +85,10 @@ async def connect(path: Path, *, flags: int, inline: bool, prepare: Callable[[ap
             executor = InlineExecutor(apsw.Connection(str(path), flags=flags))
         else:
             trio = sniffio.current_async_library() == "trio"
-            controller: type[apsw.AsyncConnectionController] = apsw.aio.Trio if trio else apsw.aio.AsyncIO
-            with setting(apsw.async_controller, controller):
+            controller = (
+                apsw.aio.Trio if trio else apsw.aio.AsyncIO
+            )  # a class is what is called for; the stub says less
+            with setting(apsw.async_controller, cast("apsw.AsyncConnectionController", controller)):
                 executor = ThreadExecutor(await apsw.Connection.as_async(str(path), flags=flags))
         try:
             await executor.run(prepare)
@@ -150,7 +151,12 @@ _TABLE: tuple[tuple[type[Exception], type[errors.StoreError], str, str], ...] = 
     (apsw.FullError, errors.StoreFull, "the disk is full", "free some space on the disk of the data folder"),
     (apsw.CorruptError, errors.StoreUnreadable, "the database is damaged", "restore the last verified backup"),
     (apsw.NotADBError, errors.StoreUnreadable, "the file is no SQLite database", "check [database] path"),
-    (apsw.CantOpenError, errors.StoreUnreadable, "the file cannot be opened", "check that the folder is there and ours"),
+    (
+        apsw.CantOpenError,
+        errors.StoreUnreadable,
+        "the file cannot be opened",
+        "check that the folder is there and ours",
+    ),
     (apsw.ReadOnlyError, errors.StoreBroken, "the database can only be read", "check the disk and its permissions"),
     (apsw.PermissionsError, errors.StoreBroken, "no permission on the database", "check who owns the data folder"),
     (apsw.IOError, errors.StoreBroken, "the disk failed", "check the disk; Atlas starts again by itself"),

@@ -1,4 +1,4 @@
-"""Endings: done, duplicate, dead, deleted. Each leaves the queue and says so on the item, its timeline and the outbox."""
+"""Endings: done, duplicate, dead, deleted. Each leaves the queue and says so on the item and in the outbox."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def delete(conn: apsw.Connection, item_id: int, uid: str, now: int) -> None:
     conn.execute("UPDATE items SET deleted_at = ?, changed_at = ? WHERE id = ?", (now, now, item_id))
     conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
     search.unindex(conn, item_id)
-    conn.execute(
-        "INSERT OR REPLACE INTO tombstones (item_id, uid, deleted_at) VALUES (?, ?, ?)", (item_id, uid, now)
-    )
+    conn.execute("INSERT OR REPLACE INTO tombstones (item_id, uid, deleted_at) VALUES (?, ?, ?)", (item_id, uid, now))
     outbox.append(conn, now, Event.DELETED, item_id)
 
 

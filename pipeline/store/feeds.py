@@ -24,7 +24,7 @@ class FeedStore:
         self._db = db
 
     async def add(self, url: str, *, interval_seconds: int = INTERVAL_SECONDS) -> Feed:
-        """Follow a feed; its first poll is due at once. Adding it again returns the feed that is there. Raises BadUrl."""
+        """Follow a feed; its first poll is due at once. Adding it again returns the one there is. Raises BadUrl."""
         url_key = canonicalise(url)
         if interval_seconds < LEAST_INTERVAL_SECONDS:
             fault = errors.Fault(where="interval_seconds", what=f"is under {LEAST_INTERVAL_SECONDS}")

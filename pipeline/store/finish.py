@@ -54,7 +54,10 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
     to = Applying(item_id=item_id, now=now, limits=limits, random=random)
     match work.outcome:
         case Advance(effects=effects):
-            return _advance(conn, work, to, item_id, apply(conn, to, effects), limits)
+            original = apply(conn, to, effects)
+            return (
+                _onward(conn, work, item_id, limits) if original is None else _duplicate(conn, work, item_id, original)
+            )
         case Duplicate(of=of):
             return _duplicate(conn, work, item_id, of)
         case Retry() as retry:
@@ -73,22 +76,17 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
             assert_never(work.outcome)
 
 
-def _advance(
-    conn: apsw.Connection, work: Finish, to: Applying, item_id: int, original: int | None, limits: QueueSettings
-) -> Finished:
-    if original is not None:
-        return _duplicate(conn, work, item_id, original)
+def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSettings) -> Finished:
+    now = work.moment.now
     if work.following is None:
-        endings.done(conn, work.claim.work_id, item_id, to.now)
+        endings.done(conn, work.claim.work_id, item_id, now)
         return Finished(next=None, state=State.DONE)
     entry = ENTRY[work.following]
     conn.execute(
         "UPDATE work SET hundred = ?, stage = ?, attempts = 0, crashes = 0, lease_until = ? WHERE id = ?",
         (work.following, entry, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
     )
-    conn.execute(
-        "UPDATE items SET stage = ?, reason = NULL, changed_at = ? WHERE id = ?", (entry, to.now, item_id)
-    )
+    conn.execute("UPDATE items SET stage = ?, reason = NULL, changed_at = ? WHERE id = ?", (entry, now, item_id))
     return Finished(next=claims.read_claim(conn, work.claim.work_id), state=State.LEASED)
 
 
@@ -134,9 +132,7 @@ def _stand_at(conn: apsw.Connection, item_id: int, stage: int) -> None:
     conn.execute("UPDATE items SET stage = ? WHERE id = ?", (stage, item_id))
 
 
-def _finish_poll(
-    conn: apsw.Connection, work: Finish, feed_id: int, limits: QueueSettings, random: Random
-) -> Finished:
+def _finish_poll(conn: apsw.Connection, work: Finish, feed_id: int, limits: QueueSettings, random: Random) -> Finished:
     now = work.moment.now
     match work.outcome:
         case Advance(effects=effects):

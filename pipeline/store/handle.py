@@ -70,7 +70,7 @@ async def open_store(
     Raises StoreError when they cannot be used. When the disk fails while it is open, the body is cancelled and
     StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
     async with contextlib.AsyncExitStack() as stack:
         atlas = await stack.enter_async_context(
             _open(folder / database.path, "atlas", database, readers=database.pool_size, inline=inline)
@@ -98,7 +98,7 @@ async def _open(
 ) -> AsyncIterator[tuple[Writer, Readers]]:
     """One database file: its writer running, its readers open."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
+    path.touch(mode=0o600)  # noqa: ASYNC240
 
     def prepare(conn: apsw.Connection) -> None:
         check_header(conn)  # before anything is changed: a foreign file stays as it was

@@ -111,7 +111,7 @@ def _accept_new(conn: apsw.Connection, intake: Intake) -> Accepted:
     if intake.note is not None:
         steps.keep_capture(conn, item_id, intake.note)
     add_tags(conn, item_id, submission.tags)
-    _enqueue(conn, item_id, entry, state, submission.priority, intake.now)
+    _enqueue(conn, item_id, entry, intake.now)
     steps.append_reached(conn, item_id, intake.now, Stage.RECEIVED, stage, method=submission.source)
     outbox.append(conn, intake.now, Event.ACCEPTED, item_id)
     return Accepted(uid=intake.uid, item_id=item_id, created=True, deferred=deferred)
@@ -173,7 +173,7 @@ def undelete(conn: apsw.Connection, item_id: int, now: int) -> None:
 
 def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings) -> None:
     """Start an item again from the beginning, with all its attempts."""
-    priority, kind = conn.execute("SELECT priority, kind FROM items WHERE id = ?", (item_id,)).get
+    kind = conn.execute("SELECT kind FROM items WHERE id = ?", (item_id,)).get
     entry = ENTRY[300] if kind == Kind.NOTE else ENTRY[100]
     deferred = counts.depth(conn).queue_size >= limits.max_size
     stage, state = (Stage.PENDING, State.DEFERRED) if deferred else (entry, State.READY)
@@ -183,15 +183,14 @@ def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings
         (stage, state, now, item_id),
     )
     conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
-    _enqueue(conn, item_id, entry, state, rows.integer(priority), now)
+    _enqueue(conn, item_id, entry, now)
     steps.append_reached(conn, item_id, now, stage, method="requeued")
     outbox.append(conn, now, Event.REQUEUED, item_id)
 
 
-def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, state: State, priority: int, now: int) -> None:
+def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, now: int) -> None:
     conn.execute(
-        "INSERT INTO work (item_id, hundred, stage, state, priority, due_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (item_id, hundred(entry), entry, state, priority, now),
+        """INSERT INTO work (item_id, hundred, stage, state, priority, due_at)
+           SELECT id, ?, ?, state, priority, ? FROM items WHERE id = ?""",
+        (hundred(entry), entry, now, item_id),
     )
-
-

@@ -169,9 +169,7 @@ def _list(conn: apsw.Connection, wanted: ItemFilter) -> ItemPage:
     ).fetchall()
     page = tuple(rows.item_row(row) for row in found[:limit])
     more = len(found) > limit
-    return ItemPage(
-        items=page, cursor=encode_cursor(page[-1].item.raised_at, page[-1].item.id) if more else None
-    )
+    return ItemPage(items=page, cursor=encode_cursor(page[-1].item.raised_at, page[-1].item.id) if more else None)
 
 
 def _related(conn: apsw.Connection, item_id: int) -> tuple[Item, ...]:

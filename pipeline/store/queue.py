@@ -34,9 +34,7 @@ class QueueStore:
         """
         moment = self._moment(boot)
         wanted = {hundred: places for hundred, places in room.items() if places > 0}
-        return await self._db.write(
-            lambda conn: claims.claim(conn, moment, wanted, self._db.queue, self._db.random)
-        )
+        return await self._db.write(lambda conn: claims.claim(conn, moment, wanted, self._db.queue, self._db.random))
 
     async def finish(
         self, claim: Claim, outcome: Outcome, *, steps: Sequence[StepEntry], following: int | None, boot: str
@@ -69,7 +67,7 @@ class QueueStore:
         digest = await self._bodies.put(effect.content)
         return msgspec.structs.replace(effect, content=b"", digest=digest, size=len(effect.content))
 
-    async def renew(self, tokens: Sequence[str], *, boot: str) -> frozenset[str]:
+    async def renew(self, tokens: Sequence[str]) -> frozenset[str]:
         """Extend leases by `[queue] lease_seconds` from now. Returns the tokens that are no longer ours."""
         until = self._db.clock.monotonic() + self._db.queue.lease_seconds
         return await self._db.write(lambda conn: claims.renew(conn, tokens, until))

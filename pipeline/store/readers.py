@@ -1,4 +1,4 @@
-"""A small pool of read-only connections. Reads are short: each has a deadline, and rows are fetched before it returns."""
+"""A small pool of read-only connections. Reads are short: each has a deadline and fetches its rows before it ends."""
 
 from __future__ import annotations
 

@@ -32,9 +32,7 @@ SUMMARY_COLUMNS = """
     coalesce(nullif(d.summary, ''), substr(d.text, 1, 300), '')
 """
 
-CAPTURE_COLUMNS = (
-    "body, size, url, final_url, status, media_type, charset, etag, last_modified, provider, captured_at"
-)
+CAPTURE_COLUMNS = "body, size, url, final_url, status, media_type, charset, etag, last_modified, provider, captured_at"
 DOCUMENT_COLUMNS = """
     item_id, title, author, site, published, language, description, text, markdown, html, images, links,
     word_count, reading_minutes, summary, phrases, method, text_hash, content_hash, extracted_at

@@ -43,7 +43,7 @@ class TokenStore:
         self._db = db
 
     async def create(self, name: str, scope: str) -> str:
-        """A new token; the secret is returned once and never again. Raises InvalidInput for a taken name or bad scope."""
+        """A new token; its secret is returned this once. Raises InvalidInput for a taken name or a bad scope."""
         faults = _faults(name, scope)
         if faults:
             raise errors.InvalidInput("the token cannot be made", faults=faults)

@@ -135,11 +135,9 @@ class Writer:
 
 def _transact(conn: apsw.Connection, batch: list[_Request[object]]) -> list[tuple[object, BaseException | None]]:
     """All of `batch` in one transaction. Raises when the transaction as a whole failed; it is rolled back then."""
-    answers: list[tuple[object, BaseException | None]] = []
     conn.execute("BEGIN IMMEDIATE")
     try:
-        for request in batch:
-            answers.append(_in_savepoint(conn, request.operation))
+        answers = [_in_savepoint(conn, request.operation) for request in batch]
         conn.execute("COMMIT")
     except BaseException:
         if conn.in_transaction:

@@ -124,9 +124,7 @@ async def test_one_idempotency_key_answers_twice_the_same_and_refuses_another_bo
         await store.items.accept(page("https://example.org/b"), idempotency=Idempotency(key="k", request_hash="two"))
 
 
-async def test_a_feed_that_meets_a_known_page_leaves_it_as_the_person_left_it(
-    store: Store, clock: TestClock
-) -> None:
+async def test_a_feed_that_meets_a_known_page_leaves_it_as_the_person_left_it(store: Store, clock: TestClock) -> None:
     accepted = await store.items.accept(page(URL))
     await store.items.delete(accepted.uid)
     clock.pass_seconds(1)

@@ -1,0 +1,261 @@
+"""The composition root: each role's parts are made and put together here, and nowhere else.
+
+Every `run_…` returns the exit code of its process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+import trio
+
+from gateway.app import create_app
+from gateway.deps import Deps
+from gateway.news import News
+from observability import log
+from observability.names import Event
+from pipeline import ids
+from pipeline.clock import SystemClock
+from pipeline.errors import AtlasError
+from pipeline.store.handle import Store, open_store
+from pipeline.store.status import RoleReport
+from stages.catalog import StageSettings, catalog
+from stages.net.client import Fetcher
+from stages.parse.pool import ParsePool
+from supervisor.arguments import version
+from supervisor.child import SupervisorGaveUp
+from supervisor.children import die_with_parent
+from supervisor.doorbell import Bell, Doorbell, door, listen
+from supervisor.exits import Exit, exit_code
+from supervisor.lock import exclusive
+from supervisor.notify import Notify
+from supervisor.ownership import become_owner
+from supervisor.rundir import run_dir_from
+from supervisor.serve import listening_socket, serve, stop_on_signals
+from supervisor.settings import Config
+from supervisor.tree import supervise
+from supervisor.until import alone, until_signal
+from supervisor.up import PARENT_VARIABLE, Up
+from supervisor.worker import Worker
+
+STOP_GRACE_SECONDS = 4.0  # after `[worker] drain_seconds`, for cancelled slots and for closing
+GIVE_BACK_SECONDS = 3.0
+BELL_SECONDS = 3600.0  # the api's bell has no fallback to look at: whoever waits has a deadline of its own
+UP_DEADLINE_SECONDS = 30.0  # for the roles to stop one after the other
+
+
+def run_worker(config: Config) -> int:
+    """The worker, until SIGTERM (0), a spent restart budget (70), a held lock (75) or a broken disk (69)."""
+    return _role(config, "worker", lambda: trio.run(_worker, config))
+
+
+def run_api(config: Config) -> int:
+    """The api, until SIGTERM (0), a port that is taken (75) or a broken disk (69)."""
+    return _role(config, "api", lambda: asyncio.run(_api(config, listening_socket(config.api))))
+
+
+def run_scheduler(config: Config) -> int:
+    """One round of the scheduler: database work only."""
+    return _role(config, "scheduler", lambda: trio.run(_scheduler, config))
+
+
+def run_up(config: Config, *, flags: Sequence[str] = ()) -> int:
+    """Everything in the foreground, until Ctrl-C or SIGTERM. `flags`: this call's options, for the child processes."""
+    return _role(config, "up", lambda: trio.run(_up, config, tuple(flags)))
+
+
+def _role(config: Config, name: str, run: Callable[[], None]) -> int:
+    """What every role does first, and the exit code it ends with."""
+    become_owner(config.folder)
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is not None:
+        die_with_parent(int(parent))
+    log.configure(config.log, name, data=config.folder)
+    try:
+        run()
+    except SupervisorGaveUp as gave_up:
+        code = Exit.INTERNAL if gave_up.hopeless is None else Exit(gave_up.hopeless.exit_code)
+        log.get_logger().critical(Event.ROLE_FAILED, detail=str(gave_up))
+        return code
+    except (AtlasError, BaseExceptionGroup) as error:
+        return _failed(alone(error))
+    log.get_logger().info(Event.ROLE_STOPPED)
+    return Exit.OK
+
+
+def _failed(error: BaseException) -> int:
+    if not isinstance(error, AtlasError):
+        raise error
+    log.get_logger().critical(Event.ROLE_FAILED, code=error.code, detail=error.message, hint=error.hint)
+    return exit_code(error)
+
+
+def _open(config: Config) -> AbstractAsyncContextManager[Store]:
+    return open_store(config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock())
+
+
+def _door(config: Config, role: str) -> Doorbell:
+    return Doorbell(door(run_dir_from(os.environ, config.folder), role))
+
+
+def _bell(config: Config, role: str) -> AbstractAsyncContextManager[Bell]:
+    return listen(door(run_dir_from(os.environ, config.folder), role))
+
+
+# The worker
+
+
+async def _worker(config: Config) -> None:
+    notify = Notify.from_environment(os.environ, pid=os.getpid())
+    running: list[Worker] = []
+
+    def hurry() -> None:
+        for worker in running:
+            worker.root.hurry()
+
+    await until_signal(
+        lambda: _work(config, notify, running),
+        on_stop=lambda: _stopping(notify, running),
+        hurry=hurry,
+        deadline=config.worker.drain_seconds + STOP_GRACE_SECONDS,
+    )
+
+
+def _stopping(notify: Notify, running: list[Worker]) -> None:
+    notify.stopping()
+    for worker in running:
+        worker.stopping = True
+
+
+async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
+    boot, clock, logger = ids.new_token(), SystemClock(), log.get_logger()
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(exclusive(config.folder / "worker.lock"))
+        store = await stack.enter_async_context(_open(config))
+        own_bell = await stack.enter_async_context(_bell(config, "worker"))
+        fetcher = await stack.enter_async_context(Fetcher(config.net, clock=clock))
+        pool = await stack.enter_async_context(
+            ParsePool(config.parse, config.worker.processes, environ=_parse_environ())
+        )
+        ready, buried = await store.queue.reclaim(boot=boot)
+        if ready or buried:
+            logger.warning(Event.LEASES_RECLAIMED, ready=ready, buried=buried)
+        worker = Worker(
+            config,
+            store=store,
+            stages=catalog(
+                StageSettings(acquire=config.acquire, parse=config.parse, discover=config.discover),
+                fetcher=fetcher,
+                pool=pool,
+                processes=config.worker.processes,
+            ),
+            clock=clock,
+            boot=boot,
+            api_bell=_door(config, "api"),
+            own_bell=own_bell,
+            notify=notify,
+            log=logger,
+        )
+        running.append(worker)
+        try:
+            await supervise(worker.root, worker.hooks, started=lambda: _started(notify, "worker"))
+        finally:
+            with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+                await worker.line.give_back()
+                await store.status.report(worker.report(stopped=True))
+
+
+def _started(notify: Notify, role: str) -> None:
+    notify.ready()
+    log.get_logger().info(Event.ROLE_STARTED, role=role, pid=os.getpid())
+
+
+def _parse_environ() -> dict[str, str]:
+    """What parse processes may see: how to find the interpreter's libraries and speak UTF-8, no secrets."""
+    return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
+
+
+# The api
+
+
+async def _api(config: Config, sock: socket.socket) -> None:
+    notify = Notify.from_environment(os.environ, pid=os.getpid())
+    news, clock = News(), SystemClock()
+
+    def stopping() -> None:
+        notify.stopping()
+        news.close()
+
+    async with (
+        stop_on_signals(stopping) as stop,
+        _open(config) as store,
+        _bell(config, "api") as bell,
+        asyncio.TaskGroup() as group,
+    ):
+        deps = Deps(
+            store=store,
+            settings=config.api,
+            clock=clock,
+            ring=_door(config, "worker").ring,
+            version=version(),
+            news=news,
+        )
+        listener = group.create_task(_pass_on(bell, news))
+        started_at = clock.wall_ms()
+        await store.status.report(_api_report(clock, started_at))
+        _started(notify, "api")
+        await serve(create_app(deps), sock, stop)
+        listener.cancel()
+        await store.status.report(_api_report(clock, started_at, stopped=True))
+
+
+async def _pass_on(bell: Bell, news: News) -> None:
+    while True:
+        if await bell.wait(BELL_SECONDS):
+            news.ring()
+
+
+def _api_report(clock: SystemClock, started_at: int, *, stopped: bool = False) -> RoleReport:
+    now = clock.wall_ms()
+    return RoleReport(
+        role="api",
+        boot=str(os.getpid()),
+        pid=os.getpid(),
+        started_at=started_at,
+        seen_at=now,
+        stopped_at=now if stopped else None,
+    )
+
+
+# The scheduler
+
+
+async def _scheduler(config: Config) -> None:
+    async with _open(config) as store:
+        queued = await store.feeds.queue_due()
+        if queued:
+            _door(config, "worker").ring()
+        swept = await store.status.sweep()
+        if swept.drift:
+            log.get_logger().error(Event.QUEUE_DRIFT, drift=swept.drift)
+
+
+# Everything
+
+
+async def _up(config: Config, flags: tuple[str, ...]) -> None:
+    async with _open(config) as store:  # creates or migrates once, before the roles open it
+        link = await store.tokens.sign_in_link()
+    listening_socket(config.api).close()  # a taken port is said here, once, in one line
+    up = Up(config, flags, environ=os.environ, link=link)
+    await until_signal(
+        lambda: supervise(up.root, up.hooks, started=lambda: None),
+        on_stop=lambda: None,
+        hurry=up.hurry,
+        deadline=UP_DEADLINE_SECONDS,
+    )
