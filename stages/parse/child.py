@@ -37,14 +37,18 @@ def main(parent: int, memory_mib: int) -> None:
     _die_with(parent)
     _limit(memory_mib)
     channel = socket.socket(fileno=0)
-    from stages.parse.jobs import answer  # the dear import, after the limits: what it loads counts, too
+    from stages.parse.jobs import answer, warm  # the dear import, after the limits: what it loads counts, too
 
+    warm()
     channel.sendall(pack(Ready()))
     while (head := _read(channel, HEAD_BYTES)) is not None:
-        body = _read(channel, length_of(bytes(head)))
-        if body is None:
-            return
-        reply = _attempt(answer, job_of(bytes(body)))
+        try:
+            body = _read(channel, length_of(bytes(head)))
+            if body is None:
+                return
+            reply = _attempt(answer, job_of(body))
+        except MemoryError:
+            reply = OutOfMemory()
         channel.sendall(_packed(reply))
         if isinstance(reply, OutOfMemory):
             return

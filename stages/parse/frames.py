@@ -102,7 +102,7 @@ def length_of(head: bytes) -> int:
     return length
 
 
-def job_of(body: bytes) -> Job:
+def job_of(body: bytes | bytearray) -> Job:
     """Raises msgspec.DecodeError for what is no job."""
     return _jobs.decode(body)
 

@@ -22,6 +22,11 @@ from stages.text.enrichment import enrich
 from stages.text.look import look
 
 
+def warm() -> None:
+    """Load what the libraries load at first use: 0.7 s of language model that no job's deadline should pay for."""
+    enrich("The first sentence of the day.", title=None, declared=None)
+
+
 def answer(job: Job) -> Answer:
     """Do one job. Raises ParseError for what cannot be read."""
     match job:

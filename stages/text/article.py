@@ -9,11 +9,11 @@ from typing import Final
 
 from lxml.etree import LxmlError, _Element
 from lxml.html import HtmlElement
-from pipeline.text.sanitise import sanitise
 from trafilatura import bare_extraction
 from trafilatura.utils import load_html
 
 from pipeline.documents import Extracted, Image
+from pipeline.text.sanitise import sanitise
 from stages.text import render
 from stages.text.charset import decode
 from stages.text.metadata import Metadata, metadata
@@ -24,6 +24,7 @@ TINY: Final = 2000  # characters under which a result may be too little for its 
 TINY_SHARE: Final = 0.5  # of the page's visible text
 BETTER: Final = 1.3  # times the first result, for the second to be taken
 HIDDEN_SHARE: Final = 0.75  # of the page's text; what hides more is waiting for its scripts
+UNREADABLE: Final = 0.1  # of the characters; a body with more that cannot be decoded is no text
 NOTHING: Final = 2  # characters: less is no text
 
 _HIDDEN: Final = re.compile(r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)", re.IGNORECASE)
@@ -38,6 +39,8 @@ logging.getLogger("htmldate").setLevel(logging.CRITICAL)
 def extract(content: bytes, *, url: str, media_type: str, charset: str | None, today: str) -> Extracted | None:
     """The article in `content`, or None when there is no text in it. `url` is what its links are relative to."""
     text, codec = decode(content, charset)
+    if text.count("\ufffd") > len(text) * UNREADABLE:
+        return None
     if media_type.startswith("text/") and media_type != "text/html":
         document = from_plain(text, method="plain", charset=codec)
         return document if len(document.text) >= NOTHING else None
@@ -97,6 +100,8 @@ def _document(tree: HtmlElement, body: _Element, about: Metadata, codec: str, me
     images = put_back(tree, body, about.base) or _lead(tree, about.base)
     markdown = render.markdown(body)
     markup = render.markup(body)
+    if about.right_to_left:
+        markup = f'<div dir="rtl">{markup}</div>'
     return Extracted(
         text=text,
         markdown=markdown,

@@ -15,7 +15,7 @@ from charset_normalizer import from_bytes
 
 PRESCAN_BYTES: Final = 4096  # the standard says 1024; many pages put scripts before their meta tag
 GUESS_BYTES: Final = 64 * 1024
-LIE: Final = 0.01  # share of undecodable bytes among those past ASCII, above which a charset is not believed
+LIE: Final = 0.1  # share of undecodable bytes among those past ASCII, above which a charset is not believed
 TELLING: Final = 8  # this many bytes past ASCII that are valid UTF-8 are UTF-8, whatever is declared
 _ASCII: Final = bytes(range(128))
 
@@ -104,12 +104,19 @@ def decode(content: bytes, header: str | None = None) -> tuple[str, str]:
             return content[len(bom) :].decode(codec, "replace"), codec
     named = tuple(dict.fromkeys(filter(None, (codec_of(header), declared(content)))))
     high = len(content.translate(None, _ASCII))
-    if high >= TELLING or not named:
+    if high >= TELLING or named[:1] in ((), ("utf-8",)):
         try:
-            return content.decode("utf-8"), "utf-8"
+            return _utf8(content), "utf-8"
         except UnicodeDecodeError:
             pass
     return _best(content, named, high)
+
+
+def _utf8(content: bytes) -> str:
+    """Strict, but a body may have been cut off within its last character."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text = decoder.decode(content)
+    return f"{text}\ufffd" if decoder.getstate()[0] else text
 
 
 def _best(content: bytes, named: tuple[str, ...], high: int) -> tuple[str, str]:

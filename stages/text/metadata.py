@@ -48,6 +48,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None
     description: str | None
     canonical: str | None
+    right_to_left: bool  # whether the page says that it is written from right to left
     base: str  # what relative addresses are relative to
 
 
@@ -64,6 +65,7 @@ def metadata(tree: HtmlElement, *, url: str, today: str, chars: int) -> Metadata
         language=_language(article, metas, tree),
         description=_first(metas, _DESCRIPTIONS) or article.description,
         canonical=canonical_of(tree, base),
+        right_to_left=any((element.get("dir") or "").lower() == "rtl" for element in tree.iter("html", "body")),
         base=base,
     )
 

@@ -43,7 +43,8 @@ def phrases(text: str, *, stop: Collection[str], cjk: bool) -> tuple[str, ...]:
         if count >= least
     }
     chosen: list[str] = []
-    for key in sorted(scores, key=lambda key: (-scores[key], first[key])):
+    for best in sorted(scores, key=lambda key: (-scores[key], first[key])):
+        key = best if cjk else _fuller(best, counts, scores)
         if not any(_within(key, other, cjk) for other in chosen):
             chosen.append(key)
         if len(chosen) == COUNT:
@@ -57,6 +58,14 @@ def _keep_longest(counts: Counter[str]) -> None:
         for part in (key[:-1], key[1:]):
             if len(key) > 2 and counts[part] <= count * 1.3 and count > 1:
                 del counts[part]
+
+
+def _fuller(key: str, counts: Counter[str], scores: Collection[str]) -> str:
+    """The whole of a name that is mostly cut short: "Ada Lovelace" where later only "Lovelace" stands."""
+    if " " in key:
+        return key
+    whole = [other for other in scores if " " in other and key in other.split() and counts[other] >= 0.3 * counts[key]]
+    return max(whole, key=lambda other: (counts[other], -len(other)), default=key)
 
 
 def _length(key: str, cjk: bool) -> int:

@@ -90,9 +90,11 @@ class _Scanner:
         return end, "" if tag in _INLINE else "\n"
 
     def _after(self, tag: str, at: int) -> int:
-        """Past the element; without a close tag it is taken as empty (script and style: as all the rest)."""
+        """The end of the element, at its close tag; without one it is empty (script and style: as all the rest)."""
         found = self._find(f"</{tag}", at) or self._find(f"</{tag.upper()}", at)
-        return found or (len(self._markup) if tag in ("script", "style") else at)
+        if found:
+            return found - len(f"</{tag}")
+        return len(self._markup) if tag in ("script", "style") else at
 
     def _find(self, what: str, at: int) -> int:
         """The end of the next `what`; 0 when there is none."""
