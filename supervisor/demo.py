@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ SETTINGS: Final = {
 }
 SECONDS: Final = 90.0  # for all pages together
 LOOK_EVERY: Final = 0.1
+PLAIN_WIDTH: Final = 120  # columns where the output is no terminal
 
 Rows = dict[str, dict[str, Any]]
 
@@ -40,7 +42,7 @@ def run_demo(once: bool, port: int | None, data: Path | None) -> int:
 
     `data` is kept when given; the default is a temporary folder that is removed at the end.
     """
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     try:
         with _interrupted_by_signals(), ExitStack() as stack:
             folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atlas-demo-")))
@@ -113,9 +115,9 @@ def _ingest(console: Console, site: str, atlas: Instance, expected: Expectations
     """Save all pages and the feed, and wait until every item has ended."""
     to_post = [page for page in expected.pages if not page.from_feed]
     begun = time.monotonic()
+    atlas.command("feed", "add", site + expected.feed)
     with Progress(console, len(expected.pages)) as progress:
         to_post = _post_ready(atlas, site, to_post, {})
-        atlas.command("feed", "add", site + expected.feed)
         while True:
             rows = _rows(atlas)
             seconds = time.monotonic() - begun

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from rich.bar import Bar
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -74,13 +76,14 @@ class Progress:
 
 def results(console: Console, rows: Iterable[Row]) -> None:
     """One line an item: how it ended and why."""
-    table = Table(title="What became of each page", title_justify="left")
-    for name in ("title", "ended", "verdict", "reason", "lang", "words", "ms"):
-        table.add_column(name, justify="right" if name in {"words", "ms"} else "left", overflow="fold")
+    table = Table(title="What became of each page", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("title", overflow="fold")
+    for name in ("ended", "verdict", "reason", "lang", "words", "ms"):
+        table.add_column(name, justify="right" if name in {"words", "ms"} else "left", no_wrap=True)
     for row in rows:
         colour = _COLOURS.get(row["state"], "red")
         table.add_row(
-            escape(row["title"] or row["url"] or ""),
+            escape(row["title"] or urlsplit(row["url"]).path),
             f"[{colour}]{row['stage']['code']} {row['state']}[/]",
             row["verdict"] or "",
             escape(row["reason"]["code"]) if row["reason"] else "",
