@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-from tests.architecture.source import ROOT, imports, name, product_files, python_files
+import grimp
+
+from tests.architecture.source import PACKAGES, ROOT, imports, name, product_files, python_files
 
 
 def importers(module: str, files: tuple[Path, ...] = product_files()) -> set[str]:
@@ -28,6 +31,13 @@ def test_the_import_contracts_hold() -> None:
         [sys.executable, str(lint), "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_no_module_imports_itself_round_a_corner() -> None:
+    """A cycle raises CycleError, which names it; imports inside functions count."""
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    order = TopologicalSorter({module: graph.find_modules_directly_imported_by(module) for module in graph.modules})
+    assert set(order.static_order()) == graph.modules
 
 
 def test_nobody_imports_the_standard_librarys_sqlite_or_systemd_bindings() -> None:
