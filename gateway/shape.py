@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import msgspec
 from markupsafe import escape
-from pipeline.store.search import Hit
-from pipeline.text.snippet import Segment
 
 from gateway import wire
 from pipeline.documents import Document
 from pipeline.items import Accepted, Capture, Item, Reason, StepEntry
 from pipeline.lifecycle import IN_FLIGHT, Stage, State
 from pipeline.store.rows import ItemRow
+from pipeline.store.search import Hit
+from pipeline.text.snippet import Segment
 from pipeline.work import Feed
 
 

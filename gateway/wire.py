@@ -6,9 +6,9 @@ Items go by uid; the integer id never appears. Times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import msgspec
-from pipeline.text.snippet import Segment
 
 from pipeline.lifecycle import Verdict
+from pipeline.text.snippet import Segment
 
 
 class NewItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

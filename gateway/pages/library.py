@@ -5,8 +5,6 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import msgspec
-from pipeline.store.search import Hit
-from pipeline.text.snippet import Segment
 from quart import Response, request
 
 from gateway.deps import Deps
@@ -15,6 +13,8 @@ from gateway.render import page
 from pipeline.lifecycle import State
 from pipeline.store.items import ItemFilter
 from pipeline.store.rows import ItemRow
+from pipeline.store.search import Hit
+from pipeline.text.snippet import Segment
 
 PAGE_SIZE = 30
 

@@ -16,11 +16,11 @@ MAX_CODE = 200
 
 
 async def form(deps: Deps) -> Response:
-    return await page(deps, "sign_in.html", code=None, faults=())
+    return await _page(deps)
 
 
 async def link(deps: Deps, secret: str) -> Response:
-    return await page(deps, "sign_in.html", code=secret[:MAX_CODE], faults=())
+    return await _page(deps, code=secret[:MAX_CODE])
 
 
 async def redeem(deps: Deps) -> Response:
@@ -32,7 +32,7 @@ async def redeem(deps: Deps) -> Response:
     if secret is None:
         await deps.sign_ins.spend(address)
         fault = Fault(where="code", what="This code is wrong, was used already, or is older than 15 minutes.")
-        return await page(deps, "sign_in.html", status=401, code=None, faults=(fault,))
+        return await _page(deps, status=401, faults=(fault,))
     response = see("/")
     set_session(deps, response, secret)
     return response
@@ -43,6 +43,11 @@ async def sign_out(deps: Deps) -> Response:
     response = see("/sign-in")
     clear_session(deps, response)
     return response
+
+
+async def _page(deps: Deps, *, status: int = 200, code: str | None = None, faults: tuple[Fault, ...] = ()) -> Response:
+    days = deps.settings.session_days
+    return await page(deps, "sign_in.html", status=status, code=code, faults=faults, days=days)
 
 
 def _code(pasted: str) -> str:

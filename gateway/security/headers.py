@@ -12,6 +12,8 @@ PAGE_POLICY: Final = (
 # Stored pages of others: opened directly they are sandboxed and load nothing.
 STORED_POLICY: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
+# Pages soften Referrer-Policy for themselves to same-origin (templates/base.html): under no-referrer browsers send
+# "Origin: null" with our own forms, and over plain http on a home network that header is the only proof of origin.
 SECURITY: Final = {
     "Content-Security-Policy": PAGE_POLICY,
     "Referrer-Policy": "no-referrer",

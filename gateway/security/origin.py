@@ -71,14 +71,18 @@ def is_https(settings: ApiSettings) -> bool:
 
 
 def is_own_page() -> bool | None:
-    """Whether our own page sent this: None when the browser gave no proof either way."""
-    fetched_from = request.headers.get("Sec-Fetch-Site")
-    if fetched_from is not None and fetched_from.lower() not in ("same-origin", "none"):
+    """Whether our own page sent this: None when the browser gave no proof either way.
+
+    No page can forge Sec-Fetch-Site, but browsers send it only to https and loopback; elsewhere there is Origin alone.
+    Browsers that keep the origin to themselves say "null": no proof, and no contradiction either.
+    """
+    fetched_from = request.headers.get("Sec-Fetch-Site", "").lower()
+    origin = request.headers.get("Origin", "").lower()
+    if fetched_from not in ("", "same-origin", "none"):
         return False
-    origin = request.headers.get("Origin")
-    if origin is not None:
-        return urlsplit(origin).netloc.lower() == request.headers.get("Host", "").lower() != ""
-    return None if fetched_from is None else True
+    if origin in ("", "null"):
+        return True if fetched_from else (None if origin == "" else False)
+    return urlsplit(origin).netloc == request.headers.get("Host", "").lower()
 
 
 def check_own_page() -> None:
