@@ -100,7 +100,8 @@ def _limit(memory_mib: int) -> None:
     size = memory_mib * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides when we end
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd's stop reach the whole group: the worker drains
+        signal.signal(number, signal.SIG_IGN)  # first, then the pool ends us
 
 
 if __name__ == "__main__":

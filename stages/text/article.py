@@ -7,7 +7,7 @@ import logging
 import re
 from typing import Final
 
-from lxml.etree import LxmlError, _Element
+from lxml.etree import LxmlError, XPath, _Element
 from lxml.html import HtmlElement
 from trafilatura import bare_extraction
 from trafilatura.utils import load_html
@@ -28,6 +28,9 @@ UNREADABLE: Final = 0.1  # of the characters; a body with more that cannot be de
 NOTHING: Final = 2  # characters: less is no text
 
 _HIDDEN: Final = re.compile(r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)", re.IGNORECASE)
+
+_STYLED: Final = XPath("//body//*[@style or @hidden]")
+_TEXT_SIZE: Final = XPath("string-length(normalize-space())")
 
 # trafilatura assumes trees that browsers would make; on others it fails in these ways, and the scanner takes over.
 _ITS_FAILURES: Final = (LxmlError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -58,8 +61,8 @@ def extract(content: bytes, *, url: str, media_type: str, charset: str | None, t
 
 def _drop_hidden(tree: HtmlElement) -> None:
     """Take out what a browser would not show; unless that is most of the page, which scripts would then have shown."""
-    hidden = [element for element in tree.iterfind(".//body//*[@style]") if _HIDDEN.search(element.get("style", ""))]
-    hidden.extend(tree.iterfind(".//body//*[@hidden]"))
+    styled = _STYLED(tree)
+    hidden = [element for element in styled if "hidden" in element.attrib or _HIDDEN.search(element.get("style", ""))]
     if not hidden:
         return
     lost = sum(_size(element) for element in hidden)  # nested ones count twice, which errs on the side of keeping
@@ -83,7 +86,14 @@ def _best(tree: HtmlElement, text: str) -> tuple[_Element | None, str]:
 
 def _attempt(tree: HtmlElement, *, fast: bool) -> _Element | None:
     try:
-        found = bare_extraction(tree, fast=fast, include_comments=False, include_formatting=True, include_links=True)
+        found = bare_extraction(
+            tree,
+            fast=fast,
+            include_comments=False,
+            include_formatting=True,
+            include_links=True,
+            output_format="txt",  # "python" would render the text, which is done here
+        )
     except _ITS_FAILURES:
         return None
     body: _Element | None = getattr(found, "body", None)
@@ -91,7 +101,7 @@ def _attempt(tree: HtmlElement, *, fast: bool) -> _Element | None:
 
 
 def _size(body: _Element | None) -> int:
-    return 0 if body is None else len(" ".join("".join(str(piece) for piece in body.itertext()).split()))
+    return 0 if body is None else int(_TEXT_SIZE(body))
 
 
 def _document(tree: HtmlElement, body: _Element, about: Metadata, codec: str, method: str) -> Extracted | None:

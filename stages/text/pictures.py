@@ -41,6 +41,8 @@ class _Place(msgspec.Struct):
 
 def put_back(tree: HtmlElement, body: _Element, base: str) -> tuple[Image, ...]:
     """Insert the page's images into the extracted `body` as <graphic>; returns them in the order of the page."""
+    if next(tree.iter("img"), None) is None:
+        return ()
     landmarks = _landmarks(body)
     placed: list[Image] = []
     last: dict[_Element, _Element] = {}
@@ -118,11 +120,11 @@ def _pieces(tree: HtmlElement) -> Iterator[str | HtmlElement]:
                 continue
             if element.tag == "img":
                 yield element
-            if element.text:
+            if element.text and len(element.text) >= _SIGNIFICANT:
                 yield element.text
         else:
             outside -= element.tag in _OUTSIDE
-            if element.tail and not outside:
+            if not outside and element.tail and len(element.tail) >= _SIGNIFICANT:
                 yield element.tail
 
 

@@ -90,6 +90,16 @@ async def test_a_process_that_dies_idle_costs_nobody_an_attempt() -> None:
         assert await title_of(pool) == "A page that is read"
 
 
+async def test_a_stop_that_reaches_the_whole_process_group_lets_the_pages_in_hand_finish() -> None:
+    async with ParsePool(SETTINGS, 1) as pool:
+        await title_of(pool)
+        before = pool.pids()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(before[0], number)
+            assert await title_of(pool) == "A page that is read"
+        assert pool.pids() == before
+
+
 async def test_a_cancelled_job_leaves_no_late_answer_to_the_next_one() -> None:
     async with ParsePool(SETTINGS, 1) as pool:
         await title_of(pool)

@@ -106,6 +106,14 @@ def test_right_to_left_text_stays_in_logical_order() -> None:
     assert document.html.startswith('<div dir="rtl">')
 
 
+def test_xhtml_with_an_xml_declaration_is_read() -> None:
+    head = '<?xml version="1.0" encoding="iso-8859-2"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>T</title></head>'
+    document = read(
+        f"{head}<body>{BODY}<p>Łódź i żółw.</p></body></html>".encode("iso-8859-2"), media_type="application/xhtml+xml"
+    )
+    assert "Łódź" in document.text
+
+
 def test_a_note_keeps_its_markdown() -> None:
     document = read("# Heading\n\n* one\n* two\n", media_type="text/markdown", url="note:X")
     assert document.markdown == "# Heading\n\n* one\n* two"
