@@ -56,7 +56,11 @@ def extract(content: bytes, *, url: str, media_type: str, charset: str | None, t
     body, method = _best(tree, text)
     if body is None:
         return _scanned(text, codec, about)
-    return _document(tree, body, about, codec, method)
+    try:
+        document = _document(tree, body, about, codec, method)
+    except _ITS_FAILURES:
+        return _scanned(text, codec, about)
+    return document if len(document.text) >= NOTHING else _scanned(text, codec, about)
 
 
 def _drop_hidden(tree: HtmlElement) -> None:
@@ -104,7 +108,7 @@ def _size(body: _Element | None) -> int:
     return 0 if body is None else int(_TEXT_SIZE(body))
 
 
-def _document(tree: HtmlElement, body: _Element, about: Metadata, codec: str, method: str) -> Extracted | None:
+def _document(tree: HtmlElement, body: _Element, about: Metadata, codec: str, method: str) -> Extracted:
     text = render.plain(body)
     links = render.links(body, about.base)
     images = put_back(tree, body, about.base) or _lead(tree, about.base)

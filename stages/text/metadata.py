@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 import msgspec
 from htmldate import find_date
+from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from stages.text.headline import headline
@@ -161,7 +162,10 @@ def _published(article: Linked, metas: dict[str, str], tree: HtmlElement, today:
             return date
     if chars > SEARCH_CHARS_MAX:
         return None
-    found = find_date(tree, extensive_search=False, original_date=True, max_date=today, verbose=False)
+    try:
+        found = find_date(tree, extensive_search=False, original_date=True, max_date=today, verbose=False)
+    except (ValueError, TypeError, AttributeError, OverflowError, LxmlError):  # what a date parser does to odd pages
+        return None
     return str(found) if found else None
 
 

@@ -84,6 +84,17 @@ def test_five_thousand_nested_elements_fall_back_to_plain_text() -> None:
     assert document.method == "scanner"
 
 
+def test_a_library_that_fails_on_a_page_costs_it_its_form_and_not_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise KeyError("rend")
+
+    monkeypatch.setattr("stages.text.render.markup", broken)
+    document = read(f"<html><head><title>A title of the page</title></head><body>{BODY}</body></html>")
+    assert document.method == "scanner"
+    assert document.title == "A title of the page"
+    assert "A sentence of the article" in document.html
+
+
 def test_a_page_without_text_has_no_document() -> None:
     for content in (b"", b"<html><body><script>app()</script></body></html>", b"\x00\xff\xfe\x01" * 500):
         assert extract(content, url="http://a.test/", media_type="text/html", charset=None, today="2026-01-01") is None
