@@ -173,7 +173,7 @@ class Instance:
         self.token = self.command("token", "create", "--name", f"instance-{os.getpid()}", "--scope", "admin").strip()
         self.up = self.start("up")
         try:
-            self.up.wait_for(self.is_ready, seconds=30, what="becoming ready")
+            self.up.wait_for(self.is_ready, seconds=60, what="becoming ready")
         except BaseException:
             self.up.stop()
             raise

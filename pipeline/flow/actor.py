@@ -173,6 +173,9 @@ class Actor:
     async def _pass_on(self, claim: Claim, finished: Finished | None) -> None:
         self._shared.held.drop(claim)
         self.finished += 1
+        if claim.crashes:
+            # Of the rows that were in hand when a worker died one is out at a time: now the next one may be claimed.
+            self._shared.ring()
         if finished is None:
             return
         if finished.next is not None and self._onward is not None:

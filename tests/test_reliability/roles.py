@@ -41,7 +41,7 @@ class Roles:
         self._forget_notices()
         process = self.atlas.start(role)
         self._running.append(process)
-        process.wait_for(self._said_ready, seconds=30, what="saying that it is ready")
+        process.wait_for(self._said_ready, seconds=60, what="saying that it is ready")
         return process
 
     def _forget_notices(self) -> None:
