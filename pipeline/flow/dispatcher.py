@@ -44,7 +44,7 @@ class Dispatcher:
         self._clock = clock
         self._fallback = fallback_seconds
         self._bell = anyio.Event()
-        self._filled = True  # the last claim brought all that was asked for: there may be more
+        self._filled = True  # the last claim left a mailbox full: there may be more for it
         self.paused = False  # the store took no write at the last try
 
     def ring(self) -> None:
@@ -86,7 +86,8 @@ class Dispatcher:
             self._held.add(claim)
             if not self._mailboxes[hundred].offer(claim):
                 refused.append(claim)
-        self._filled = bool(refused) or any(0 < room[h] <= got[h] for h in room)
+        # Also a mailbox that had no room: nothing was asked for it, so rows may wait there.
+        self._filled = bool(refused) or any(room[h] <= got[h] for h in room)
         if refused:
             await self._give_back(refused)
 
