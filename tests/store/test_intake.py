@@ -57,7 +57,7 @@ async def test_saving_a_live_item_again_raises_it_to_the_top(store: Store, clock
     from pipeline.store.items import ItemFilter
 
     listed = await store.items.list(ItemFilter())
-    assert [row.item.uid for row in listed.items][0] == first.uid
+    assert listed.items[0].item.uid == first.uid
     assert listed.items[0].item.tags == ("later",)
 
 

@@ -12,7 +12,7 @@ from pipeline.lifecycle import Priority, Stage, State
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.handle import Store, open_store
 from pipeline.work import Advance, Bury, Divert, Retry
-from tests.store.hands import BOOT, TestClock, claim_all, captured, finish, page, run_through
+from tests.store.hands import BOOT, TestClock, captured, claim_all, finish, page, run_through
 
 WHY = Reason(code="timeout", hint="wait")
 
