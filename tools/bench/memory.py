@@ -33,13 +33,19 @@ class Figures:
     """In MiB."""
 
     start: float
+    quarters: tuple[
+        float, ...
+    ]  # after a quarter, a half and three quarters of the time: growth that goes on shows here
     peak: float
     end: float
 
 
 def figures(samples: list[int]) -> Figures:
-    start, peak, end = (round(kib / 1024, 1) for kib in (samples[0], max(samples), samples[-1]))
-    return Figures(start=start, peak=peak, end=end)
+    def mib(kib: int) -> float:
+        return round(kib / 1024, 1)
+
+    quarters = tuple(mib(samples[len(samples) * part // 4]) for part in (1, 2, 3))
+    return Figures(start=mib(samples[0]), quarters=quarters, peak=mib(max(samples)), end=mib(samples[-1]))
 
 
 def measure(items: int, *, seconds: float = 1200.0) -> dict[str, Figures]:
@@ -70,7 +76,8 @@ def main() -> int:
         say(json.dumps({name: asdict(value) for name, value in found.items()}))
         return 0
     for name, value in found.items():
-        say(f"{name:<8} {value.start:7.1f} MiB at the start, {value.peak:7.1f} at most, {value.end:7.1f} at the end")
+        course = " ".join(f"{part:.1f}" for part in (value.start, *value.quarters, value.end))
+        say(f"{name:<8} {course} MiB from start to end by quarters, {value.peak:.1f} at most")
     return 0
 
 

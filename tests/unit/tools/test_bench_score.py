@@ -47,6 +47,7 @@ def test_the_corpus_run_names_everything_that_is_not_met() -> None:
 def test_memory_figures_are_in_mebibytes() -> None:
     found = figures([1024, 4096, 2048])
     assert (found.start, found.peak, found.end) == (1.0, 4.0, 2.0)
+    assert found.quarters == (1.0, 4.0, 2.0)
 
 
 def test_children_and_their_memory_are_seen_and_the_dead_are_not_alive() -> None:
