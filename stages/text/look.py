@@ -45,7 +45,8 @@ def _glance(seen: str, *, paragraphs: int) -> Glance:
 
 
 def _of_tree(tree: HtmlElement, url: str) -> Glance:
-    seen = " ".join("".join(_visible(tree)).split())
+    visible_text, markers = _walk(tree)
+    seen = " ".join(visible_text.split())
     return Glance(
         title=line_of(_title(tree), 500) or None,
         headings=headings(tree, ("h1", "h2", "h3")),
@@ -57,7 +58,7 @@ def _of_tree(tree: HtmlElement, url: str) -> Glance:
         forms_password=sum((element.get("type") or "").lower() == "password" for element in tree.iter("input")),
         meta_refresh=_refresh(tree),
         canonical=canonical_of(tree, base_of(tree, url)),
-        markers=tuple(_first_markers(tree)),
+        markers=markers,
     )
 
 
@@ -66,17 +67,27 @@ def _title(tree: HtmlElement) -> HtmlElement | None:
     return tree.find(".//title") if found is None else found
 
 
-def _visible(tree: HtmlElement) -> Iterator[str]:
+def _walk(tree: HtmlElement) -> tuple[str, tuple[str, ...]]:
+    """The visible text and the first markers, from one walk."""
+    pieces: list[str] = []
+    markers: dict[str, None] = {}
     hidden = 0
     for event, element in iterwalk(tree, events=("start", "end")):
+        tag = element.tag
         if event == "start":
-            hidden += element.tag in _HIDDEN
-            if element.text and not hidden and isinstance(element.tag, str):
-                yield element.text
+            hidden += tag in _HIDDEN
+            if not hidden and (text := element.text) and isinstance(tag, str):
+                pieces.append(text)
+            if len(markers) < MARKERS_MAX:
+                markers.update((marker[:MARKER_CHARS], None) for marker in _markers(element, tag))
         else:
-            hidden -= element.tag in _HIDDEN
+            hidden -= tag in _HIDDEN
             if not hidden:
-                yield (" " if element.tag in _APART else "") + (element.tail or "")
+                if tag in _APART:
+                    pieces.append(" ")
+                if tail := element.tail:
+                    pieces.append(tail)
+    return "".join(pieces), tuple(markers)[:MARKERS_MAX]
 
 
 def _refresh(tree: HtmlElement) -> str | None:
@@ -86,20 +97,11 @@ def _refresh(tree: HtmlElement) -> str | None:
     return None
 
 
-def _first_markers(tree: HtmlElement) -> dict[str, None]:
-    found: dict[str, None] = {}
-    for element in tree.iter():
-        for marker in _markers(element):
-            found.setdefault(marker[:MARKER_CHARS])
-            if len(found) >= MARKERS_MAX:
-                return found
-    return found
-
-
-def _markers(element: HtmlElement) -> Iterator[str]:
+def _markers(element: HtmlElement, tag: object) -> Iterator[str]:
     if name := element.get("id"):
         yield f"#{name}"
-    for name in (element.get("class") or "")[:2000].split():
-        yield f".{name}"
-    if (attribute := _ADDRESSED.get(str(element.tag))) and (address := element.get(attribute)):
+    if classes := element.get("class"):
+        for name in classes[:2000].split():
+            yield f".{name}"
+    if tag in _ADDRESSED and (address := element.get(_ADDRESSED[str(tag)])):
         yield address

@@ -16,7 +16,7 @@ CHARS_MAX: Final = 40_000
 COUNT: Final = 8
 LONGEST: Final = 3
 _TOKEN: Final = re.compile(r"\w+(?:['\u2019\-]\w+)*|[^\w\s]|\n")
-_OWNED: Final = re.compile("['\u2019]s$")
+_OWNED: Final = ("'s", "\u2019s")
 _KANA: Final = re.compile("[\u30a1-\u30fa\u30fc]{3,20}")
 _HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]{2,}")
 _LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-]+(?: [A-Za-z][A-Za-z0-9\-]+){0,2}")
@@ -94,20 +94,25 @@ def _counted(found: Iterator[tuple[str, int]]) -> tuple[Counter[str], dict[str, 
 def _word_runs(text: str, stop: Collection[str]) -> Iterator[tuple[str, int]]:
     run: list[tuple[str, int]] = []
     for token in _TOKEN.finditer(text):
-        word = _OWNED.sub("", token[0])
-        if word.lower() in stop or len(word) < 3 or not word[0].isalpha():
+        word = token[0]
+        if word.endswith(_OWNED):
+            word = word[:-2]
+        if len(word) > 2 and word[0].isalpha() and word.lower() not in stop:
+            run.append((word, token.start()))
+        elif run:
             yield from _parts(run)
             run = []
-        else:
-            run.append((word, token.start()))
     yield from _parts(run)
 
 
 def _parts(run: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    for start in range(len(run)):
-        for length in range(1, LONGEST + 1):
-            if start + length <= len(run) and (length > 1 or len(run[start][0]) > 3):
-                yield " ".join(word for word, _ in run[start : start + length]), run[start][1]
+    for start, (first, at) in enumerate(run):
+        phrase = first
+        if len(first) > 3:
+            yield phrase, at
+        for word, _ in run[start + 1 : start + LONGEST]:
+            phrase = f"{phrase} {word}"
+            yield phrase, at
 
 
 def _cjk_runs(text: str) -> Iterator[tuple[str, int]]:
