@@ -7,6 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, which is no fault of what is tested. On CI hypothesis starts from a profile of its own.
+settings.register_profile(
+    "atlas", settings(), deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("atlas")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -38,7 +38,7 @@ def work(folder: Path, root: Path) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """Reachable for others: pytest's own folders are closed to all but their user."""
     for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest-", "test_")):
+        if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest-", "popen-", "test_")):
             parent.chmod(0o755)
     folder = tmp_path / "data"
     folder.mkdir()

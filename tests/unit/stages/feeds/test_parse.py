@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ParseError, Unsupported
@@ -125,7 +125,6 @@ def test_at_most_ten_thousand_entries_are_taken() -> None:
     assert (len(feed.entries), feed.skipped) == (ENTRIES_MAX, 5)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="<>?!-[]&;/ aEDOCTYPNI\"'", max_size=200))
 def test_anything_is_a_feed_or_a_parse_error(text: str) -> None:
     with suppress(ParseError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.documents import Extracted
@@ -168,23 +168,16 @@ def test_only_real_days_are_dates(said: str, date: str | None) -> None:
     assert iso(said) == date
 
 
-@settings(deadline=None)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=4)
-            | st.dictionaries(
-                st.sampled_from(["@type", "@graph", "author", "name", "headline", "datePublished"]), inner, max_size=4
-            )
-        ),
-    )
-)
+def _nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["@type", "@graph", "author", "name", "headline", "datePublished"])
+    return st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), _nested, max_leaves=30))
 def test_json_ld_of_any_shape_is_survived(data: object) -> None:
     linked(iter([json.dumps(data), json.dumps({"@type": "Article", "author": data, "headline": data})]))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_document_or_none(content: bytes) -> None:
     extract(

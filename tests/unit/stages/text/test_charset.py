@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text.charset import codec_of, decode
@@ -76,7 +76,6 @@ def test_latin1_means_windows_1252_as_in_browsers() -> None:
     assert decode("“quoted” – €".encode("cp1252"), "iso-8859-1")[0] == "“quoted” – €"
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=2000),
     st.one_of(st.none(), st.text(max_size=20), st.sampled_from([label for *_, label in WRITTEN])),
@@ -86,7 +85,6 @@ def test_decoding_never_fails(content: bytes, header: str | None) -> None:
     text.encode("utf-8")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=500))
 def test_utf8_that_says_so_comes_back_as_it_was(text: str) -> None:
     assert decode(text.encode(), "utf-8")[0] == text.removeprefix("\ufeff")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text.enrichment import enrich
@@ -106,7 +106,6 @@ def test_two_megabytes_of_anything_are_done_in_seconds(piece: str) -> None:
     assert time.perf_counter() - started < 15
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400), st.one_of(st.none(), st.text(max_size=10)))
 def test_any_text_can_be_enriched(text: str, declared: str | None) -> None:
     found = enrich(text, title=declared, declared=declared)

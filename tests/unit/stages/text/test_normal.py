@@ -6,19 +6,17 @@ from __future__ import annotations
 
 import hashlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text.normal import content_hash, normalised, text_hash
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet="abcÄé", min_size=1), min_size=1),
     st.sampled_from([" ", "\n", "\u00a0", "\t\r\n", "\u3000"]),
