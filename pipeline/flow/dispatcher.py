@@ -44,16 +44,16 @@ class Dispatcher:
         self._clock = clock
         self._fallback = fallback_seconds
         self._bell = anyio.Event()
-        self._filled = True  # the last claim left a mailbox full: there may be more for it
+        self._left: frozenset[int] = frozenset()  # the actors that the last claim left rows behind for
         self.paused = False  # the store took no write at the last try
 
     def ring(self) -> None:
         """There may be something to claim. Cheap, never blocks, may be called by anyone on this loop."""
         self._bell.set()
 
-    def room_made(self) -> None:
-        """A mailbox has room again; worth a claim only while the last one left rows behind."""
-        if self._filled:
+    def room_made(self, hundred: int) -> None:
+        """A mailbox has room again; worth a claim only when the last one left rows behind for it."""
+        if hundred in self._left:
             self._bell.set()
 
     async def run(self, pulse: Pulse) -> None:
@@ -75,19 +75,14 @@ class Dispatcher:
     async def _fill(self) -> None:
         room = {hundred: box.room for hundred, box in self._mailboxes.items()}
         if not any(places > 0 for places in room.values()):
-            self._filled = True
             return
         claimed = await self._queue.claim(room, boot=self._boot)
-        got = dict.fromkeys(room, 0)
         refused: list[Claim] = []
         for claim in claimed:
             hundred = claim.stage - claim.stage % 100
-            got[hundred] += 1
             self._held.add(claim)
             if not self._mailboxes[hundred].offer(claim):
                 refused.append(claim)
-        # Also a mailbox that had no room: nothing was asked for it, so rows may wait there.
-        self._filled = bool(refused) or any(room[h] <= got[h] for h in room)
         if refused:
             await self._give_back(refused)
 
@@ -98,8 +93,11 @@ class Dispatcher:
         await self._queue.release([claim.lease_token for claim in refused])
 
     async def _wait_seconds(self) -> float:
-        due = await self._queue.next_due()
-        if due is None:
+        outlook = await self._queue.outlook()
+        self._left = outlook.ready
+        if any(hundred in self._left and box.hungry for hundred, box in self._mailboxes.items()):
+            return 0.0  # room was made while we looked
+        if outlook.next_due is None:
             return self._fallback
-        until = (due - self._clock.wall_ms()) / 1000
+        until = (outlook.next_due - self._clock.wall_ms()) / 1000
         return min(max(until, LEAST_SLEEP_SECONDS), self._fallback)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from observability.log import Logger
 from pipeline.clock import Clock
@@ -35,7 +36,9 @@ class Line:
     ) -> None:
         specs = freeze([stage.spec for stage in stages]).specs
         self.held = Held()
-        self.mailboxes = {spec.hundred: Mailbox(spec.slots, on_room=self._room_made) for spec in specs}
+        self.mailboxes = {
+            spec.hundred: Mailbox(spec.slots, on_room=partial(self._room_made, spec.hundred)) for spec in specs
+        }
         self.dispatcher = Dispatcher(store.queue, self.mailboxes, self.held, boot=boot, clock=clock)
         self.keeper = LeaseKeeper(
             store.queue, self.held, boot=boot, lease_seconds=queue.lease_seconds, ring=self.dispatcher.ring
@@ -66,8 +69,8 @@ class Line:
         self._store = store
         self._boot = boot
 
-    def _room_made(self) -> None:
-        self.dispatcher.room_made()
+    def _room_made(self, hundred: int) -> None:
+        self.dispatcher.room_made(hundred)
 
     def close(self) -> None:
         """Begin to stop: close the mailboxes, source first. The steps in hand go on to their end, then the slots end.

@@ -39,6 +39,11 @@ class Mailbox:
         idle = min(figures.tasks_waiting_receive, self.capacity)
         return self.capacity - figures.current_buffer_used + idle - figures.tasks_waiting_send
 
+    @property
+    def hungry(self) -> bool:
+        """At most half full: it is worth asking for more, because one claim then brings many rows."""
+        return not self._closed and self.depth <= self.capacity // 2
+
     def offer(self, claim: Claim) -> bool:
         """Put a claim in without waiting; False when there is no room or it is closed."""
         if self._closed:
@@ -65,8 +70,7 @@ class Mailbox:
             claim = await self._receive.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError) as error:
             raise Closed from error
-        # At half full the dispatcher is asked for more: one claim transaction then brings many rows.
-        if self.depth <= self.capacity // 2:
+        if self.hungry:
             self._on_room()
         return claim
 

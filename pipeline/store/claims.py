@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.ids import Random, new_token
 from pipeline.items import Reason
-from pipeline.lifecycle import Stage, State
+from pipeline.lifecycle import ENTRY, Stage, State
 from pipeline.settings import QueueSettings
 from pipeline.store import counts, endings, rows, steps
 from pipeline.work import Claim
@@ -85,7 +85,7 @@ def _urgent(conn: apsw.Connection, hundred: int, places: int) -> list[int]:
 
 
 def _suspect(conn: apsw.Connection, hundred: int) -> int | None:
-    if conn.execute("SELECT 1 FROM work WHERE state = 'leased' AND crashes > 0 LIMIT 1").get is not None:
+    if _suspect_is_out(conn):
         return None
     found = conn.execute(
         """SELECT id FROM work WHERE state = 'ready' AND hundred = ? AND crashes > 0
@@ -93,6 +93,10 @@ def _suspect(conn: apsw.Connection, hundred: int) -> int | None:
         (hundred,),
     ).get
     return None if found is None else rows.integer(found)
+
+
+def _suspect_is_out(conn: apsw.Connection) -> bool:
+    return conn.execute("SELECT 1 FROM work WHERE state = 'leased' AND crashes > 0 LIMIT 1").get is not None
 
 
 def _lease(conn: apsw.Connection, work_id: int, moment: Moment, limits: QueueSettings, token: str) -> Claim:
@@ -213,7 +217,22 @@ def _to_ready(conn: apsw.Connection, work_id: int, now: int) -> None:
     )
 
 
-def next_due(conn: apsw.Connection) -> int | None:
-    """When the next waiting row becomes ready, in wall ms; None when nothing waits."""
-    found = conn.execute("SELECT min(due_at) FROM work WHERE state = 'waiting'").get
-    return None if found is None else rows.integer(found)
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What there will be to claim: the actors with rows ready, and when the next waiting row is due (wall ms)."""
+
+    ready: frozenset[int]
+    next_due: int | None
+
+
+def outlook(conn: apsw.Connection) -> Outlook:
+    """A look at some indexes; never a scan. A suspect counts only while none is out: only then it can be claimed."""
+    claimable = "crashes = 0" if _suspect_is_out(conn) else "TRUE"
+    ready = frozenset(
+        hundred
+        for hundred in ENTRY
+        if conn.execute(
+            f"SELECT 1 FROM work WHERE state = 'ready' AND hundred = ? AND {claimable} LIMIT 1", (hundred,)
+        ).get
+    )
+    due = conn.execute("SELECT min(due_at) FROM work WHERE state = 'waiting'").get
+    return Outlook(ready=ready, next_due=None if due is None else rows.integer(due))

@@ -10,7 +10,7 @@ from pipeline.effects import Effect, KeepCapture
 from pipeline.items import StepEntry
 from pipeline.store import claims, counts
 from pipeline.store.bodies import BodyStore
-from pipeline.store.claims import Moment
+from pipeline.store.claims import Moment, Outlook
 from pipeline.store.counts import QueueDepth
 from pipeline.store.finish import Finish, Finished, finish
 from pipeline.store.ports import Db
@@ -92,9 +92,9 @@ class QueueStore:
         moment = self._moment(boot)
         return await self._db.write(lambda conn: claims.reclaim(conn, moment, self._db.retry.crashes))
 
-    async def next_due(self) -> int | None:
-        """When the next waiting row becomes ready, wall ms; None when nothing waits."""
-        return await self._db.read(claims.next_due)
+    async def outlook(self) -> Outlook:
+        """Which actors have rows ready, and when the next waiting row is due."""
+        return await self._db.read(claims.outlook)
 
     async def depth(self) -> QueueDepth:
         """How full queue and backlog are; never a scan."""

@@ -246,3 +246,32 @@ async def test_burying_by_the_stage_keeps_its_reason(bench: Bench, autojump_cloc
     (uid,) = await save(bench, 1)
     await bench.run(5)
     assert (await bench.store.items.get(uid)).reason == Reason(code="soft_404")
+
+
+async def test_rows_left_behind_by_a_full_mailbox_are_claimed_as_soon_as_there_is_room(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    async def quick(_claim: Claim, _ctx: StageContext) -> Outcome:
+        await trio.sleep(0.01)
+        return await advance(_claim, _ctx)
+
+    bench.build({100: quick, 300: quick}, slots=2)
+    await save(bench, 200)
+    # 200 items, two at a time, 10 ms each: a second. Waiting for the fallback even once would be thirty.
+    await bench.run(2)
+    assert await states(bench) == {"done": 200}
+
+
+async def test_suspects_of_a_crash_follow_each_other_without_waiting_for_the_fallback(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    async def quick(_claim: Claim, _ctx: StageContext) -> Outcome:
+        await trio.sleep(0.01)
+        return await advance(_claim, _ctx)
+
+    bench.build({100: quick, 300: quick}, slots=2)
+    await save(bench, 20)
+    assert len(await bench.store.queue.claim({100: 20}, boot="dead")) == 20
+    assert await bench.store.queue.reclaim(boot="boot") == (20, 0)
+    await bench.run(2)
+    assert await states(bench) == {"done": 20}

@@ -88,7 +88,7 @@ async def test_a_failed_try_waits_for_its_time_and_counts_only_when_it_costs(sto
     item = await store.items.get(uid)
     assert (item.state, item.stage, item.attempts, item.reason) == (State.WAITING, Stage.FETCH_FAILED, 1, WHY)
     assert await claim_all(store) == ()
-    assert await store.queue.next_due() == clock.wall + 10_000
+    assert (await store.queue.outlook()).next_due == clock.wall + 10_000
     clock.pass_seconds(10)
     (again,) = await claim_all(store)
     assert (again.attempts, again.stage) == (1, Stage.QUEUED)
