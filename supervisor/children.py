@@ -121,7 +121,7 @@ def periodic(every: float, *, first: float, within: float, job: Callable[[], Awa
 def die_with_parent(expected_parent: int) -> None:
     """A role calls this first: SIGKILL for it when its parent dies, so that not even kill -9 of `up` leaves an orphan.
 
-    Ends the process at once when the parent is gone already. After `become_owner`.
+    Ends the process at once when the parent is gone already. After `live_as_owner`.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from observability import redact  # root may have become somebody who cannot import it later
 from supervisor.arguments import parser
 from supervisor.exits import Exit, exit_code
 
@@ -69,8 +70,6 @@ def _run(args: argparse.Namespace) -> int:
 
 def _explain(error: Exception) -> None:
     """What happened, where, and what to do; several faults get a line each."""
-    from observability import redact
-
     message = getattr(error, "message", str(error))
     hint = getattr(error, "hint", "")
     faults = getattr(error, "faults", ())

@@ -18,6 +18,7 @@ from rich.console import Console
 from supervisor.demo_expect import Expectations, ExpectedPage, page_differences, search_differences
 from supervisor.demo_show import Progress, in_flight, results, search, tally
 from supervisor.instance import Instance, InstanceError, Process, fetch
+from supervisor.ownership import live_as_owner
 
 SETTINGS: Final = {
     "ATLAS_NET_ALLOW_NETWORKS": "127.0.0.1/32,::1/128",
@@ -42,6 +43,8 @@ def run_demo(once: bool, port: int | None, data: Path | None) -> int:
 
     `data` is kept when given; the default is a temporary folder that is removed at the end.
     """
+    if data is not None:
+        live_as_owner(data)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     try:
         with _interrupted_by_signals(), ExitStack() as stack:

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from pathlib import Path
+
+import msgspec
+
+from pipeline.errors import ConfigError
+
+# One file each of the interpreter, its library, the packages and the checkout.
+_NEEDED = (sys.executable, os.__file__, msgspec.__file__, __file__)
+
+
+def live_as_owner(folder: Path) -> None:
+    """become_owner for what imports and starts processes later. Raises ConfigError when the owner cannot read Python."""
+    owner = become_owner(folder)
+    if owner is None:
+        return
+    for path in _NEEDED:
+        if not os.access(path, os.R_OK):
+            raise ConfigError(
+                f"{folder} belongs to {_name(owner)}, who cannot read {path}",
+                faults=(),
+                hint="install Python and Atlas where that user can read them, or choose another folder with --data",
+            )
 
 
 def become_owner(folder: Path) -> int | None:
@@ -35,3 +57,10 @@ def _groups(uid: int, folder_gid: int) -> tuple[list[int], int]:
     except KeyError:
         return [], folder_gid
     return os.getgrouplist(owner.pw_name, owner.pw_gid), owner.pw_gid
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

@@ -33,7 +33,7 @@ from supervisor.doorbell import Bell, Doorbell, door, listen
 from supervisor.exits import Exit, exit_code
 from supervisor.lock import exclusive
 from supervisor.notify import Notify
-from supervisor.ownership import become_owner
+from supervisor.ownership import live_as_owner
 from supervisor.rundir import run_dir_from
 from supervisor.serve import listening_socket, serve, stop_on_signals
 from supervisor.settings import Config
@@ -70,7 +70,7 @@ def run_up(config: Config, *, flags: Sequence[str] = ()) -> int:
 
 def _role(config: Config, name: str, run: Callable[[], None]) -> int:
     """What every role does first, and the exit code it ends with."""
-    become_owner(config.folder)
+    live_as_owner(config.folder)
     parent = os.environ.get(PARENT_VARIABLE)
     if parent is not None:
         die_with_parent(int(parent))
