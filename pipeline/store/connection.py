@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 import apsw
 import apsw.aio
+import msgspec
 import sniffio
 
 from pipeline import errors
@@ -24,8 +25,6 @@ T = TypeVar("T")
 
 LEAST_SQLITE = 3_051_003  # up to 3.51.2 two connections that write and checkpoint can lose the WAL's reset
 READER_BUSY_MS = 1000
-WRITER_CACHE_KIB = 16_000
-READER_CACHE_KIB = 8_000
 WAL_LIMIT_BYTES = 67_108_864  # the WAL file is cut back to this after a checkpoint
 
 
@@ -108,7 +107,18 @@ def setting(variable: ContextVar[T], value: T) -> Iterator[None]:
         variable.reset(token)
 
 
-def prepare_writer(settings: DatabaseSettings) -> Callable[[apsw.Connection], None]:
+class Caches(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a database file each connection keeps in memory, in KiB: what bounds a role's memory."""
+
+    writer_kib: int
+    reader_kib: int
+
+
+ATLAS_CACHES = Caches(writer_kib=16_000, reader_kib=8_000)
+ARCHIVE_CACHES = Caches(writer_kib=1_000, reader_kib=1_000)  # a body is written once and read once or twice
+
+
+def prepare_writer(settings: DatabaseSettings, caches: Caches) -> Callable[[apsw.Connection], None]:
     """The pragmas of the one writing connection of a process."""
 
     def prepare(conn: apsw.Connection) -> None:
@@ -117,18 +127,22 @@ def prepare_writer(settings: DatabaseSettings) -> Callable[[apsw.Connection], No
             raise errors.StoreError("the file system refuses WAL mode", hint="keep the data folder on a local disk")
         conn.pragma("synchronous", settings.synchronous.upper())
         conn.pragma("journal_size_limit", WAL_LIMIT_BYTES)
-        conn.pragma("cache_size", -WRITER_CACHE_KIB)
+        conn.pragma("cache_size", -caches.writer_kib)
         _prepare_safety(conn)
 
     return prepare
 
 
-def prepare_reader(conn: apsw.Connection) -> None:
+def prepare_reader(caches: Caches) -> Callable[[apsw.Connection], None]:
     """The pragmas of a read-only connection."""
-    conn.set_busy_timeout(READER_BUSY_MS)
-    conn.pragma("query_only", True)
-    conn.pragma("cache_size", -READER_CACHE_KIB)
-    _prepare_safety(conn)
+
+    def prepare(conn: apsw.Connection) -> None:
+        conn.set_busy_timeout(READER_BUSY_MS)
+        conn.pragma("query_only", True)
+        conn.pragma("cache_size", -caches.reader_kib)
+        _prepare_safety(conn)
+
+    return prepare
 
 
 def _prepare_safety(conn: apsw.Connection) -> None:

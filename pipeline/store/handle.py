@@ -18,8 +18,11 @@ from pipeline.ids import Random, system_random
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.bodies import BodyStore
 from pipeline.store.connection import (
+    ARCHIVE_CACHES,
+    ATLAS_CACHES,
     READ_ONLY,
     READ_WRITE,
+    Caches,
     Executor,
     connect,
     mapped,
@@ -73,10 +76,24 @@ async def open_store(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
     async with contextlib.AsyncExitStack() as stack:
         atlas = await stack.enter_async_context(
-            _open(folder / database.path, "atlas", database, readers=database.pool_size, inline=inline)
+            _open(
+                folder / database.path,
+                "atlas",
+                database,
+                caches=ATLAS_CACHES,
+                readers=database.pool_size,
+                inline=inline,
+            )
         )
         archive = await stack.enter_async_context(
-            _open(folder / database.archive_path, "archive", database, readers=ARCHIVE_READERS, inline=inline)
+            _open(
+                folder / database.archive_path,
+                "archive",
+                database,
+                caches=ARCHIVE_CACHES,
+                readers=ARCHIVE_READERS,
+                inline=inline,
+            )
         )
         db = Db(writer=atlas[0], readers=atlas[1], clock=clock, random=random, queue=queue, retry=retry)
         bodies = BodyStore(archive[0], archive[1], clock)
@@ -94,7 +111,7 @@ async def open_store(
 
 @contextlib.asynccontextmanager
 async def _open(
-    path: Path, name: str, settings: DatabaseSettings, *, readers: int, inline: bool
+    path: Path, name: str, settings: DatabaseSettings, *, caches: Caches, readers: int, inline: bool
 ) -> AsyncIterator[tuple[Writer, Readers]]:
     """One database file: its writer running, its readers open."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -102,7 +119,7 @@ async def _open(
 
     def prepare(conn: apsw.Connection) -> None:
         check_header(conn)  # before anything is changed: a foreign file stays as it was
-        prepare_writer(settings)(conn)
+        prepare_writer(settings, caches)(conn)
         migrate(conn, migrations(name))
         conn.pragma("optimize", 0x10002)
 
@@ -111,7 +128,10 @@ async def _open(
         with mapped(f"open {path}"):
             executors.append(await connect(path, flags=READ_WRITE, inline=inline, prepare=prepare))
             executors.extend(
-                [await connect(path, flags=READ_ONLY, inline=inline, prepare=prepare_reader) for _ in range(readers)]
+                [
+                    await connect(path, flags=READ_ONLY, inline=inline, prepare=prepare_reader(caches))
+                    for _ in range(readers)
+                ]
             )
         writer = Writer(executors[0])
         with _alone():
