@@ -22,4 +22,9 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     requests_per_minute: Positive = 6000  # per token or session; without one, a tenth of it per address
     allowed_hosts: tuple[str, ...] = ()  # Host names beside the loopback ones and the bind address; others get 421
     trusted_proxies: tuple[str, ...] = ()  # addresses whose X-Forwarded-For and X-Forwarded-Proto are believed
-    session_days: Positive = 90
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 90  # a browser keeps no cookie for longer than 400
+
+    @property
+    def session_ms(self) -> int:
+        """`session_days` for the store."""
+        return self.session_days * 86_400_000

@@ -28,7 +28,9 @@ async def redeem(deps: Deps) -> Response:
     address = network_of(client_address(deps.settings))
     deps.sign_ins.check(address)
     code = _code((await fields()).get("code", ""))
-    secret = await deps.store.tokens.redeem(code, _device()) if 0 < len(code) <= MAX_CODE else None
+    secret = None
+    if 0 < len(code) <= MAX_CODE:
+        secret = await deps.store.tokens.redeem(code, _device(), session_ms=deps.settings.session_ms)
     if secret is None:
         await deps.sign_ins.spend(address)
         fault = Fault(where="code", what="This code is wrong, was used already, or is older than 15 minutes.")

@@ -68,7 +68,9 @@ class Gate:
         digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         if digest not in self._known:
             self._bad_tokens.check(address)
-        token = await self._deps.store.tokens.check(secret) if 0 < len(secret) <= MAX_SECRET else None
+        token = None
+        if 0 < len(secret) <= MAX_SECRET:
+            token = await self._deps.store.tokens.check(secret, session_ms=self._deps.settings.session_ms)
         if token is None or token.kind != via:
             self._known.pop(digest, None)
             await self._bad_tokens.spend(address)

@@ -17,7 +17,6 @@ SCOPES = ("read", "write", "admin")
 SECRET_BYTES = 32
 PREFIX = 12  # letters of a secret that are shown, to recognise it by
 LINK_MS = 15 * 60_000
-SESSION_MS = 90 * 86_400_000
 TOUCH_MS = 60_000  # used_at is written at most this often
 
 _COLUMNS = "id, name, kind, scope, prefix, created_at, used_at, expires_at"
@@ -77,8 +76,11 @@ class TokenStore:
 
         await self._db.write(write)
 
-    async def check(self, secret: str) -> Token | None:
-        """Whose secret this is: a token's or a session's; None for anything else. Keeps used_at, rolls sessions on."""
+    async def check(self, secret: str, *, session_ms: int) -> Token | None:
+        """Whose secret this is: a token's or a session's; None for anything else.
+
+        Keeps used_at; a session then lives for another `session_ms`.
+        """
         digest, now = _digest(secret), self._db.clock.wall_ms()
 
         def job(conn: apsw.Connection) -> Token | None:
@@ -91,7 +93,7 @@ class TokenStore:
 
         found = await self._db.read(job)
         if found is not None and now - (found.used_at or 0) > TOUCH_MS:
-            await self._db.write(lambda conn: _touch(conn, found, now))
+            await self._db.write(lambda conn: _touch(conn, found, now, session_ms))
         return found
 
     async def sign_in_link(self, scope: str = "admin") -> str:
@@ -104,8 +106,8 @@ class TokenStore:
         )
         return secret
 
-    async def redeem(self, secret: str, device: str) -> str | None:
-        """Turn a one-time secret into a session's, once. None when it was used, is wrong or too old."""
+    async def redeem(self, secret: str, device: str, *, session_ms: int) -> str | None:
+        """Turn a one-time secret into a session's, once; it ends when unused for `session_ms`. None when it was used, is wrong or too old."""
         digest, session, now = _digest(secret), self._secret("session_"), self._db.clock.wall_ms()
 
         def write(conn: apsw.Connection) -> bool:
@@ -121,7 +123,7 @@ class TokenStore:
                 kind="session",
                 scope=rows.text(scope),
                 now=now,
-                expires_at=now + SESSION_MS,
+                expires_at=now + session_ms,
             )
             return True
 
@@ -162,8 +164,8 @@ def _insert(
     )
 
 
-def _touch(conn: apsw.Connection, token: Token, now: int) -> None:
-    rolled = now + SESSION_MS if token.kind == "session" else None
+def _touch(conn: apsw.Connection, token: Token, now: int, session_ms: int) -> None:
+    rolled = now + session_ms if token.kind == "session" else None
     conn.execute(
         "UPDATE tokens SET used_at = ?, expires_at = coalesce(?, expires_at) WHERE id = ?", (now, rolled, token.id)
     )

@@ -42,7 +42,9 @@ class Site:
 
     async def session(self) -> str:
         if not self._session:
-            self._session = await self.store.tokens.redeem(await self.store.tokens.sign_in_link(), "Browser") or ""
+            link = await self.store.tokens.sign_in_link()
+            lasts = self.deps.settings.session_ms
+            self._session = await self.store.tokens.redeem(link, "Browser", session_ms=lasts) or ""
         return self._session
 
     async def raw(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> Response:

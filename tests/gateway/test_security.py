@@ -190,6 +190,21 @@ def test_a_sign_in_link_works_once_and_only_by_its_button(gateway):
     gateway(story)
 
 
+def test_a_session_lives_as_long_as_the_setting_says_after_its_last_visit(gateway):
+    async def story(site):
+        cookie = {"Cookie": f"atlas_session={await site.session()}"}
+        day = 86_400
+        for _ in range(3):
+            site.clock.pass_seconds(1.5 * day)
+            seen = await site.raw("GET", "/", headers=cookie)
+            assert seen.status_code == 200
+            assert f"Max-Age={2 * day};" in seen.headers["Set-Cookie"]
+        site.clock.pass_seconds(2 * day + 1)
+        assert (await site.raw("GET", "/", headers=cookie)).status_code == 303
+
+    gateway(story, session_days=2)
+
+
 def test_a_session_cookie_is_secure_behind_a_trusted_proxy_that_speaks_https(gateway):
     async def story(site: Site) -> None:
         secret = await site.store.tokens.sign_in_link()

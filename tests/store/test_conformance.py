@@ -20,6 +20,7 @@ from pipeline.store.status import ActorReport, RoleReport
 from tests.store.hands import claim_all, page, run_through
 
 Body = Callable[[Store], Awaitable[None]]
+DAY_MS = 86_400_000
 
 
 @pytest.fixture(params=["trio", "asyncio", "inline"])
@@ -119,17 +120,17 @@ def test_what_is_cancelled_while_it_writes_is_whole_or_not_there(run: Callable[[
 def test_a_token_is_shown_once_checked_scoped_and_revoked(run: Callable[[Body], None]) -> None:
     async def body(store: Store) -> None:
         secret = await store.tokens.create("phone", "write")
-        token = await store.tokens.check(secret)
+        token = await store.tokens.check(secret, session_ms=DAY_MS)
         assert token is not None
         assert (token.name, token.scope, token.kind) == ("phone", "write", "token")
-        assert await store.tokens.check(secret + "x") is None
+        assert await store.tokens.check(secret + "x", session_ms=DAY_MS) is None
         with pytest.raises(errors.InvalidInput):
             await store.tokens.create("phone", "read")
         with pytest.raises(errors.InvalidInput) as refused:
             await store.tokens.create(" ", "root")
         assert {fault.where for fault in refused.value.faults} == {"name", "scope"}
         await store.tokens.revoke("phone")
-        assert await store.tokens.check(secret) is None
+        assert await store.tokens.check(secret, session_ms=DAY_MS) is None
         with pytest.raises(errors.NotFound):
             await store.tokens.revoke("phone")
 
@@ -139,13 +140,13 @@ def test_a_token_is_shown_once_checked_scoped_and_revoked(run: Callable[[Body], 
 def test_a_sign_in_link_opens_one_session_once(run: Callable[[Body], None]) -> None:
     async def body(store: Store) -> None:
         link = await store.tokens.sign_in_link()
-        assert await store.tokens.check(link) is None
-        session = await store.tokens.redeem(link, "Firefox on the laptop")
+        assert await store.tokens.check(link, session_ms=DAY_MS) is None
+        session = await store.tokens.redeem(link, "Firefox on the laptop", session_ms=DAY_MS)
         assert session is not None
-        assert await store.tokens.redeem(link, "thief") is None
-        assert (await store.tokens.check(session)) is not None
+        assert await store.tokens.redeem(link, "thief", session_ms=DAY_MS) is None
+        assert (await store.tokens.check(session, session_ms=DAY_MS)) is not None
         await store.tokens.sign_out(session)
-        assert await store.tokens.check(session) is None
+        assert await store.tokens.check(session, session_ms=DAY_MS) is None
 
     run(body)
 
