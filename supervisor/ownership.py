@@ -16,7 +16,7 @@ _NEEDED = (sys.executable, os.__file__, msgspec.__file__, __file__)
 
 
 def live_as_owner(folder: Path) -> None:
-    """become_owner for what imports and starts processes later. Raises ConfigError when the owner cannot read Python."""
+    """become_owner, for what imports and starts processes later: ConfigError when the owner cannot read our Python."""
     owner = become_owner(folder)
     if owner is None:
         return

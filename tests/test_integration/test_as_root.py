@@ -1,4 +1,4 @@
-"""Root starts the roles on a data folder of another user: real processes, with and without a Python that user can read."""
+"""Root starts the roles on another user's data folder: real processes, with a Python that user can read and without."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def lend_packages(venv: Path) -> Path:
 
 
 def others_can(what: str, path: Path) -> bool:
-    asked = subprocess.run(["/usr/bin/test", f"-{what}", path], user=OTHER.pw_uid, group=OTHER.pw_gid, extra_groups=[])
-    return asked.returncode == 0
+    asking = ["/usr/bin/test", f"-{what}", path]
+    return subprocess.call(asking, user=OTHER.pw_uid, group=OTHER.pw_gid, extra_groups=[]) == 0
 
 
 def owners(folder: Path) -> set[int]:
