@@ -6,6 +6,7 @@ A stage that raises is turned into an outcome here and nowhere else: the only `e
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 
@@ -31,35 +32,21 @@ COMMIT_PATIENCE_SECONDS = 60.0  # how long a finished step waits for a store tha
 COMMIT_PAUSE_SECONDS = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What all actors of a pipeline share."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        held: Held,
-        clock: Clock,
-        boot: str,
-        queue: QueueSettings,
-        retry: RetrySettings,
-        random: Callable[[], float],
-        error_id: Callable[[], str],
-        ring: Callable[[], None],
-        news: Callable[[], None],
-        log: Logger,
-    ) -> None:
-        self.store = store
-        self.held = held
-        self.clock = clock
-        self.boot = boot
-        self.queue = queue
-        self.retry = retry
-        self.random = random
-        self.error_id = error_id
-        self.ring = ring  # tells the dispatcher that a row may be claimed
-        self.news = news  # tells the other role that something ended
-        self.log = log
+    store: Store
+    held: Held
+    clock: Clock
+    boot: str
+    queue: QueueSettings
+    retry: RetrySettings
+    random: Callable[[], float]
+    error_id: Callable[[], str]
+    ring: Callable[[], None]  # tells the dispatcher that a row may be claimed
+    news: Callable[[], None]  # tells the other role that something ended
+    log: Logger
 
 
 class Actor:

@@ -83,4 +83,5 @@ class Line:
 
     async def give_back(self) -> int:
         """Return every lease of this process, once nothing works on them any more. Returns how many."""
+        self.close()
         return await self._store.queue.release_all(boot=self._boot)

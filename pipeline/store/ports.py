@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import apsw
@@ -16,25 +17,16 @@ from pipeline.store.writer import Writer
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Db:
     """One database of one process. Every write is a function that runs whole, in one transaction."""
 
-    def __init__(
-        self,
-        *,
-        writer: Writer,
-        readers: Readers,
-        clock: Clock,
-        random: Random,
-        queue: QueueSettings,
-        retry: RetrySettings,
-    ) -> None:
-        self.writer = writer
-        self.readers = readers
-        self.clock = clock
-        self.random = random
-        self.queue = queue
-        self.retry = retry
+    writer: Writer
+    readers: Readers
+    clock: Clock
+    random: Random
+    queue: QueueSettings
+    retry: RetrySettings
 
     async def write(self, operation: Callable[[apsw.Connection], T]) -> T:
         """See Writer.submit: atomic, on the disk when it returns."""
