@@ -61,24 +61,26 @@ def configure(
     out = sys.stderr if stream is None else stream
     as_text = settings.format == "text" or (settings.format == "auto" and out.isatty())
     handlers: list[logging.Handler] = [logging.StreamHandler(out)]
-    renderers: list[Processor] = [_text_renderer(colors=out.isatty()) if as_text else _json_renderer()]
+    renderers: list[list[Processor]] = [
+        [_short, _text_renderer(colors=out.isatty())] if as_text else [_json_renderer()],
+    ]
     if settings.file:
         path = (data or Path.cwd()) / settings.file
         path.parent.mkdir(parents=True, exist_ok=True)
         # It opens the file anew when logrotate has moved it away.
         handlers.append(WatchedFileHandler(path, encoding="utf-8", delay=True))
-        renderers.append(_json_renderer())
+        renderers.append([_json_renderer()])
     _install(settings, _common(role, now), handlers, renderers)
 
 
 def _install(
-    settings: LogSettings, common: list[Processor], handlers: list[logging.Handler], renderers: list[Processor]
+    settings: LogSettings, common: list[Processor], handlers: list[logging.Handler], renderers: list[list[Processor]]
 ) -> None:
-    for handler, renderer in zip(handlers, renderers, strict=True):
+    for handler, rendering in zip(handlers, renderers, strict=True):
         handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
                 foreign_pre_chain=[_from_library, *common],
-                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
             )
         )
     root = logging.getLogger()
@@ -137,6 +139,13 @@ def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 def _json_renderer() -> Processor:
     return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+
+
+def _short(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For a person at the terminal: the time of day (UTC), the role first."""
+    event["timestamp"] = event["timestamp"][11:19]
+    event["event"] = f"{event.pop('role')}: {event['event']}"
+    return event
 
 
 def _text_renderer(*, colors: bool) -> Processor:

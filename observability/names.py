@@ -21,7 +21,7 @@ class Event(StrEnum):
     ROLE_STOPPING = "role.stopping", "A role was asked to stop; it takes nothing new and drains."
     ROLE_STOPPED = "role.stopped", "A role has ended in order."
     ROLE_FAILED = "role.failed", "A role ends because it cannot go on; its exit code is not 0."
-    CHILD_STARTED = "child.started", "`atlas up` has started a process for a role."
+    CHILD_RESTARTED = "child.restarted", "`atlas up` has started a process again."
     CHILD_EXITED = "child.exited", "A process of `atlas up` has ended; it is started again while its budget lasts."
     ACTOR_STARTED = "actor.started", "A supervised actor runs."
     ACTOR_CRASHED = "actor.crashed", "An actor raised; the supervisor decides about a restart."

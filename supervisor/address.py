@@ -10,8 +10,13 @@ _REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 def base_url(api: ApiSettings) -> str:
     """The address of the API on this machine."""
-    host = _REACHED_BY.get(api.host, api.host)
+    host = reached_by(api)
     return f"http://{f'[{host}]' if ':' in host else host}:{api.port}"
+
+
+def reached_by(api: ApiSettings) -> str:
+    """The host to connect to from this machine."""
+    return _REACHED_BY.get(api.host, api.host)
 
 
 def sign_in_url(api: ApiSettings, secret: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from pipeline.errors import AtlasError
+from supervisor.rundir import run_dir_from
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 # The checkout's own config.toml and .env are the user's: an instance does not read them.
@@ -184,6 +185,8 @@ class Instance:
     ) -> None:
         if self.up is not None:
             self.up.stop()
+        with contextlib.suppress(OSError):
+            run_dir_from(environment(self.settings), self.data).rmdir()  # the sockets in it are gone
 
     def start(self, role: str) -> Process:
         """Start one role (or `up`) with this instance's settings; whoever starts it stops it."""

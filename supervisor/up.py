@@ -9,8 +9,10 @@ from collections.abc import Mapping
 
 import trio
 
+from gateway.settings import ApiSettings
 from observability import log
 from observability.names import Event
+from supervisor.address import reached_by, sign_in_url
 from supervisor.child import ChildEvent, ChildSpec, Happening, Hooks, Started
 from supervisor.children import RoleProcess, periodic
 from supervisor.exits import Exit
@@ -76,29 +78,28 @@ class Up:
     async def _greet(self, started: Started) -> None:
         """Say where it is, once the api listens."""
         started()
-        host, port = self._config.api.host, self._config.api.port
         with trio.move_on_after(60):
-            while not await _answers(host, port):  # noqa: ASYNC110 - another process: there is no event to wait for
+            while not await _answers(self._config.api):  # noqa: ASYNC110 - another process: there is no event to wait for
                 await trio.sleep(0.1)
-            shown = f"[{host}]" if ":" in host else host
-            print(f"Atlas is up: http://{shown}:{port}/", flush=True)  # noqa: T201 - for the person at the terminal
-            print(f"Sign in once, within 15 minutes: http://{shown}:{port}/sign-in/{self._link}", flush=True)  # noqa: T201
-            print("Ctrl-C stops it.", flush=True)  # noqa: T201
+            # The link alone on standard output, so that a script can take it; the words are for the person who reads.
+            words = "Atlas is up; Ctrl-C stops it. Sign in with this link, once, within 15 minutes:"
+            print(words, file=sys.stderr, flush=True)  # noqa: T201
+            print(sign_in_url(self._config.api, self._link), flush=True)  # noqa: T201
         await trio.sleep_forever()
 
     def _report(self, event: ChildEvent) -> None:
         logger = log.get_logger()
-        if event.kind in {Happening.START, Happening.RESTART}:
-            logger.info(Event.CHILD_STARTED, child=event.path)
+        if event.kind is Happening.RESTART:
+            logger.info(Event.CHILD_RESTARTED, child=event.path)
         elif event.error is not None:
             logger.warning(
                 Event.CHILD_EXITED, child=event.path, error=str(event.error), error_id=event.error_id, delay=event.delay
             )
 
 
-async def _answers(host: str, port: int) -> bool:
+async def _answers(api: ApiSettings) -> bool:
     try:
-        stream = await trio.open_tcp_stream(host, port)
+        stream = await trio.open_tcp_stream(reached_by(api), api.port)
     except OSError:
         return False
     await stream.aclose()

@@ -83,7 +83,8 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
         return code
     except (AtlasError, BaseExceptionGroup) as error:
         return _failed(alone(error))
-    log.get_logger().info(Event.ROLE_STOPPED)
+    if name != "scheduler":  # it ends every five minutes, as it should
+        log.get_logger().info(Event.ROLE_STOPPED)
     return Exit.OK
 
 

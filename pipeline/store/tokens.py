@@ -107,7 +107,10 @@ class TokenStore:
         return secret
 
     async def redeem(self, secret: str, device: str, *, session_ms: int) -> str | None:
-        """Turn a one-time secret into a session's, once; it ends when unused for `session_ms`. None when it was used, is wrong or too old."""
+        """Turn a one-time secret into a session's, once; the session ends when it is unused for `session_ms`.
+
+        None when the secret was used, is wrong or too old.
+        """
         digest, session, now = _digest(secret), self._secret("session_"), self._db.clock.wall_ms()
 
         def write(conn: apsw.Connection) -> bool:

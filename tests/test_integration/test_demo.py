@@ -37,7 +37,7 @@ def test_the_demo_shows_every_page_and_search_and_leaves_nothing_behind_twice_in
         said = finish(start_demo("--once", tmp=tmp_path / "t"))
         assert "Every page ended as the sample site expects" in said
         assert "灯台守の娘が残した気象日記" in said
-        assert list((tmp_path / "t").glob("atlas-demo-*")) == []
+        assert list((tmp_path / "t").glob("atlas-*")) == []
 
 
 def test_two_demos_run_side_by_side(tmp_path: Path) -> None:
