@@ -10,6 +10,7 @@ from quart import Quart
 from gateway import problems, wording
 from gateway.deps import Deps
 from gateway.routes import ROUTES
+from gateway.security.body import BodyCap
 from gateway.security.cap import RequestCap
 from gateway.security.finish import finish
 from gateway.security.gate import Gate
@@ -25,7 +26,7 @@ def create_app(deps: Deps) -> Quart:
     app.before_request(gate.admit)
     app.after_request(partial(finish, deps))
     app.register_error_handler(Exception, partial(problems.answer, deps))
-    cap = RequestCap(app.asgi_app, deps.settings.max_connections)
+    cap = RequestCap(BodyCap(app.asgi_app, deps.settings.max_body_bytes), deps.settings.max_connections)
     app.asgi_app = cap  # type: ignore[method-assign, assignment]
     return app
 
