@@ -16,9 +16,10 @@ from pipeline.documents import Extracted, Image
 from pipeline.text.sanitise import sanitise
 from stages.text import render
 from stages.text.charset import decode
+from stages.text.marked import from_markdown
 from stages.text.metadata import Metadata, metadata
 from stages.text.pictures import absolute, put_back
-from stages.text.plain import from_plain, visible
+from stages.text.plain import CONTROL, from_plain, visible
 
 TINY: Final = 2000  # characters under which a result may be too little for its page
 TINY_SHARE: Final = 0.5  # of the page's visible text
@@ -45,7 +46,7 @@ def extract(content: bytes, *, url: str, media_type: str, charset: str | None, t
     if text.count("\ufffd") > len(text) * UNREADABLE:
         return None
     if media_type.startswith("text/") and media_type != "text/html":
-        document = from_plain(text, method="plain", charset=codec)
+        document = _of_text(text, url, media_type, codec)
         return document if len(document.text) >= NOTHING else None
     text = text.replace("\x00", "")
     tree = load_html(text)
@@ -61,6 +62,12 @@ def extract(content: bytes, *, url: str, media_type: str, charset: str | None, t
     except _ITS_FAILURES:
         return _scanned(text, codec, about)
     return document if len(document.text) >= NOTHING else _scanned(text, codec, about)
+
+
+def _of_text(text: str, url: str, media_type: str, codec: str) -> Extracted:
+    if media_type in ("text/markdown", "text/x-markdown"):
+        return from_markdown(text.translate(CONTROL), base=url, charset=codec)
+    return from_plain(text, method="plain", charset=codec)
 
 
 def _drop_hidden(tree: HtmlElement) -> None:

@@ -18,12 +18,12 @@ _INLINE: Final = frozenset({
 })  # fmt: skip
 _NAME: Final = re.compile(r"/?([a-zA-Z][a-zA-Z0-9-]{0,40})")
 _BLANK_LINES: Final = re.compile(r"\n[ \t]*\n\s*")
-_CONTROL: Final = {code: None for code in range(32) if code not in (9, 10)} | {127: None}
+CONTROL: Final = {code: None for code in range(32) if code not in (9, 10)} | {127: None}
 
 
 def paragraphs(text: str) -> Iterator[str]:
     """The paragraphs of a plain text: separated by blank lines, hard-wrapped lines joined."""
-    clean = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n").translate(_CONTROL)
+    clean = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n").translate(CONTROL)
     for block in _BLANK_LINES.split(clean):
         if line := " ".join(block.split()):
             yield line
@@ -36,7 +36,7 @@ def from_plain(text: str, *, method: str, charset: str | None = None) -> Extract
     title = first_line(lines)
     return Extracted(
         text="\n".join(lines),
-        markdown="\n\n".join(lines) if method == "scanner" else text.translate(_CONTROL).strip(),
+        markdown="\n\n".join(lines) if method == "scanner" else text.translate(CONTROL).strip(),
         html=body,
         title=title,
         charset=charset,
@@ -53,7 +53,7 @@ def first_line(lines: tuple[str, ...]) -> str | None:
 
 def visible(markup: str) -> str:
     """The visible text of a page, one block a line, by one pass from left to right: linear, and blind to nesting."""
-    text = html.unescape("".join(_Scanner(markup).run())).translate(_CONTROL)
+    text = html.unescape("".join(_Scanner(markup).run())).translate(CONTROL)
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -131,6 +131,12 @@ def test_a_note_keeps_its_markdown() -> None:
     assert document.title == "Heading"
 
 
+def test_a_page_served_as_markdown_has_links_relative_to_itself() -> None:
+    document = read("# Heading\n\n[next](two.md)", media_type="text/markdown", url="https://example.org/docs/one.md")
+    assert document.links == ("https://example.org/docs/two.md",)
+    assert 'href="https://example.org/docs/two.md"' in document.html
+
+
 def test_json_ld_comes_before_opengraph_and_the_title_element() -> None:
     node = {"@type": ["NewsArticle"], "headline": "From LD", "author": [{"name": "Ann"}, {"name": "Bob"}]}
     data = json.dumps({"@graph": [node | {"datePublished": "2024-05-06T07:08:09+0200"}]})
