@@ -53,7 +53,8 @@ class ThreadExecutor:
 
     async def aclose(self) -> None:
         # Shielded, because an unclosed connection keeps its thread and hangs the interpreter's exit.
-        with anyio.CancelScope(shield=True):
+        # A failing last checkpoint is no error: what was committed stays in the WAL.
+        with anyio.CancelScope(shield=True), contextlib.suppress(apsw.Error):
             await self._connection.aclose()
 
 
@@ -87,7 +88,11 @@ async def connect(path: Path, *, flags: int, inline: bool, prepare: Callable[[ap
             controller = (
                 apsw.aio.Trio if trio else apsw.aio.AsyncIO
             )  # a class is what is called for; the stub says less
-            with setting(apsw.async_controller, cast("apsw.AsyncConnectionController", controller)):
+            # Shielded: a connection that is opened and handed to nobody would keep its thread for ever.
+            with (
+                setting(apsw.async_controller, cast("apsw.AsyncConnectionController", controller)),
+                anyio.CancelScope(shield=True),
+            ):
                 executor = ThreadExecutor(await apsw.Connection.as_async(str(path), flags=flags))
         try:
             await executor.run(prepare)
@@ -174,7 +179,6 @@ _TABLE: tuple[tuple[type[Exception], type[errors.StoreError], str, str], ...] = 
     (apsw.ReadOnlyError, errors.StoreBroken, "the database can only be read", "check the disk and its permissions"),
     (apsw.PermissionsError, errors.StoreBroken, "no permission on the database", "check who owns the data folder"),
     (apsw.IOError, errors.StoreBroken, "the disk failed", "check the disk; Atlas starts again by itself"),
-    (TimeoutError, errors.StoreBusy, "the query took too long", "ask for less"),
 )
 
 
@@ -183,7 +187,9 @@ def mapping(error: BaseException, operation: str) -> errors.StoreError | None:
     for theirs, ours, what, hint in _TABLE:
         if isinstance(error, theirs):
             return ours(f"{operation}: {what} ({error})", hint=hint)
-    if isinstance(error, apsw.Error) or type(error).__name__ == "TooSlowError":
+    if isinstance(error, TimeoutError) or type(error).__name__ == "TooSlowError":  # asyncio's word for it, and trio's
+        return errors.StoreBusy(f"{operation}: it took too long", hint="try again, or ask for less")
+    if isinstance(error, apsw.Error):
         return errors.StoreError(f"{operation}: {error}", hint="this is a fault of Atlas; please report it")
     return None
 

@@ -6,13 +6,14 @@ Works on trio and on asyncio. One writing connection a database and process, a f
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import anyio
 import apsw
 
+from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.ids import Random, system_random
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
@@ -123,27 +124,23 @@ async def _open(
         migrate(conn, migrations(name))
         conn.pragma("optimize", 0x10002)
 
-    executors: list[Executor] = []
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connection(flags: int, prepared: Callable[[apsw.Connection], None]) -> Executor:
+            executor = await connect(path, flags=flags, inline=inline, prepare=prepared)
+            stack.push_async_callback(executor.aclose)
+            return executor
+
         with mapped(f"open {path}"):
-            executors.append(await connect(path, flags=READ_WRITE, inline=inline, prepare=prepare))
-            executors.extend(
-                [
-                    await connect(path, flags=READ_ONLY, inline=inline, prepare=prepare_reader(caches))
-                    for _ in range(readers)
-                ]
-            )
-        writer = Writer(executors[0])
+            writer = Writer(await connection(READ_WRITE, prepare))
+            reading = [await connection(READ_ONLY, prepare_reader(caches)) for _ in range(readers)]
         with _alone():
             async with anyio.create_task_group() as group:
                 group.start_soon(_outlive, writer)
                 try:
-                    yield writer, Readers(executors[1:])
+                    yield writer, Readers(reading)
                 finally:
                     writer.close()
-    finally:
-        for executor in reversed(executors):
-            await executor.aclose()
 
 
 async def _outlive(writer: Writer) -> None:
@@ -154,10 +151,18 @@ async def _outlive(writer: Writer) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """What was raised inside a task group, without the group around it when it is the only one."""
+    """What was raised inside a task group, without the group around it when it is the only one.
+
+    A broken disk goes before all that failed because of it: it decides how the process ends.
+    """
     try:
         yield
     except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from group.exceptions[0].__cause__
-        raise
+        chosen: BaseException | None = group.subgroup(errors.StoreBroken)
+        while isinstance(chosen, BaseExceptionGroup):
+            chosen = chosen.exceptions[0]
+        if chosen is None and len(group.exceptions) == 1:
+            chosen = group.exceptions[0]
+        if chosen is None:
+            raise
+        raise chosen from chosen.__cause__

@@ -22,7 +22,6 @@ class Readers:
     """Lends out connections; each job runs in one read transaction of its own."""
 
     def __init__(self, executors: list[Executor]) -> None:
-        self._executors = executors
         self._free = list(executors)
         self._room = anyio.Semaphore(len(executors))
 
@@ -41,10 +40,6 @@ class Readers:
         finally:
             self._free.append(executor)
             self._room.release()
-
-    async def aclose(self) -> None:
-        for executor in self._executors:
-            await executor.aclose()
 
 
 def _in_snapshot(conn: apsw.Connection, job: Callable[[apsw.Connection], T]) -> T:
