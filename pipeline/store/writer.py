@@ -15,7 +15,7 @@ import anyio
 import apsw
 
 from pipeline import errors
-from pipeline.store.connection import Executor, mapping
+from pipeline.store.connection import Executor, mapped, mapping
 
 T = TypeVar("T")
 
@@ -68,15 +68,20 @@ class Writer:
         Cancelled while waiting: it may have been committed or not, never half.
         """
         if self._broken is not None:
-            raise self._broken
+            raise _again(self._broken)
         if self._closing:
             raise errors.StoreError("the store is closed")
         if len(self._pending) >= PENDING:
             raise errors.StoreBusy("too many writes are waiting", hint="try again soon")
         request = _Request(operation)
-        self._pending.append(cast("_Request[object]", request))
+        waiting = cast("_Request[object]", request)
+        self._pending.append(waiting)
         self._news.set()
-        await request.done.wait()
+        try:
+            await request.done.wait()
+        finally:
+            if not request.done.is_set() and waiting in self._pending:
+                self._pending.remove(waiting)  # cancelled before its turn: not made at all
         if request.error is not None:
             raise request.error
         return cast(T, request.result)
@@ -98,7 +103,7 @@ class Writer:
                 raise self._broken
             self.batches += 1
             if not self._pending and self.batches % CHECK_WAL_EVERY == 0:
-                await self._executor.run(truncate_wal)
+                await self._cut_wal()
 
     def close(self) -> None:
         """Take no more requests; `run()` ends when those that wait are committed."""
@@ -108,16 +113,16 @@ class Writer:
     async def _commit(self, batch: list[_Request[object]]) -> None:
         try:
             answers = await self._executor.run(lambda conn: _transact(conn, batch))
-        except Exception as error:
-            ours = mapping(error, "commit")
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it; what is not SQLite's to say ends the store
+            ours = mapping(error, "commit") or errors.StoreBroken(f"commit: {error!r}", hint="please report it")
             if isinstance(ours, errors.StoreBroken):
+                ours.__cause__ = error
                 self._broken = ours
             for request in batch:
-                request.settle(None, ours or error)
-            if ours is None:
-                raise
-            if self._broken is not None:
-                self._fail_the_rest(self._broken)
+                request.settle(None, _again(ours))
+            if isinstance(ours, errors.StoreBroken | errors.StoreBusy):
+                # Without the lock there was none for those behind either: nobody waits for two timeouts.
+                self._fail_the_rest(ours)
         except BaseException:
             # Cancelled from outside anyio: nobody may wait for an answer that will not come.
             self._fail_the_rest(errors.StoreError("the store was closed"))
@@ -130,7 +135,23 @@ class Writer:
 
     def _fail_the_rest(self, error: errors.StoreError) -> None:
         while self._pending:
-            self._pending.popleft().settle(None, error)
+            self._pending.popleft().settle(None, _again(error))
+
+    async def _cut_wal(self) -> None:
+        try:
+            with mapped("checkpoint"):
+                await self._executor.run(truncate_wal)
+        except (errors.StoreBusy, errors.StoreFull):
+            return  # a reader in the way, or no room for the pages: the WAL keeps them, another time
+        except errors.StoreError as error:
+            self._broken = errors.StoreBroken(error.message, hint=error.hint)
+            self._fail_the_rest(self._broken)
+            raise self._broken from error
+
+
+def _again(error: errors.StoreError) -> errors.StoreError:
+    """The same for one more caller: an exception that many raise would collect all their tracebacks."""
+    return type(error)(error.message, hint=error.hint)
 
 
 def _transact(conn: apsw.Connection, batch: list[_Request[object]]) -> list[tuple[object, BaseException | None]]:
@@ -164,12 +185,9 @@ def _in_savepoint(
     return result, None
 
 
-def truncate_wal(conn: apsw.Connection, over: float = WAL_TRUNCATE_BYTES) -> None:
-    """Cut the WAL back when it is larger than `over` bytes. A reader in the way only puts it off."""
+def truncate_wal(conn: apsw.Connection) -> None:
+    """Cut the WAL back when it has grown."""
     path = Path(conn.filename_wal)
     size = path.stat().st_size if path.exists() else 0
-    if size > over:
-        try:
-            conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.BusyError:
-            return
+    if size > WAL_TRUNCATE_BYTES:
+        conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
