@@ -6,6 +6,7 @@ A body is written before anything refers to it, so a crash leaves at worst an or
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from typing import cast
 
 import apsw
@@ -18,6 +19,7 @@ from pipeline.store.writer import Writer
 
 LEVEL = 3  # zstd's default: a page in under 2 ms
 BODY_MOST = 268_435_456  # what decompression may give at most, whatever the frame claims
+RECENT_BYTES = 16_777_216  # bodies just written, kept in memory for the stages that come next
 
 
 class BodyStore:
@@ -27,6 +29,7 @@ class BodyStore:
         self._writer = writer
         self._readers = readers
         self._clock = clock
+        self._recent = _Recent(RECENT_BYTES)
 
     async def put(self, content: bytes) -> str:
         """Keep a body; returns its key. On the disk when it returns; the same bytes are stored once."""
@@ -42,10 +45,14 @@ class BodyStore:
                 )
 
         await self._writer.submit(write)
+        self._recent.keep(digest, content)
         return digest
 
     async def get(self, digest: str) -> bytes:
         """The body, checked against its hash. Raises StoreUnreadable when it is missing or damaged."""
+        recent = self._recent.get(digest)
+        if recent is not None:
+            return recent
 
         def job(conn: apsw.Connection) -> bytes | None:
             found = conn.execute("SELECT data, size FROM bodies WHERE hash = ?", (digest,)).get
@@ -55,6 +62,27 @@ class BodyStore:
         if content is None:
             raise _damaged(digest, "is missing")
         return content
+
+
+class _Recent:
+    """The last bodies that were written, at most `limit` bytes of them: what was written is what would be read."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+
+    def keep(self, digest: str, content: bytes) -> None:
+        if digest in self._bodies or len(content) > self._limit:
+            return
+        self._bodies[digest] = content
+        self._size += len(content)
+        while self._size > self._limit:
+            _, oldest = self._bodies.popitem(last=False)
+            self._size -= len(oldest)
+
+    def get(self, digest: str) -> bytes | None:
+        return self._bodies.get(digest)
 
 
 def _unpack(data: bytes, size: int, digest: str) -> bytes:

@@ -9,7 +9,7 @@ import py3langid
 
 from stages.text.declared import primary
 
-SAMPLE_CHARS: Final = 4000  # more tells nothing more
+SAMPLE_CHARS: Final = 2000  # more tells nothing more, and the time grows with it
 SHORT_WORDS: Final = 40
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
