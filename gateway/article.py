@@ -15,9 +15,29 @@ _TAG = re.compile(r'<(/?[a-zA-Z][a-zA-Z0-9]*)([^<>"]*(?:"[^"]*"[^<>"]*)*)>')
 _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 
 
-def safe_html(stored: str) -> str:
-    """Sanitised at write already, but the rules may be stricter by now; in place of a picture stands its text."""
-    return _without_pictures(sanitise(stored))
+# A heading with nothing before it but the starts of what contains it; again exact on the sanitiser's output.
+_FIRST_HEADING = re.compile(
+    r"\s*(?:<(?:div|article|section|header|main)[^<>]*>\s*)*(<(h[1-3])[^<>]*>(.{0,1000}?)</\2>)", re.DOTALL
+)
+
+
+def safe_html(stored: str, *, title: str | None = None) -> str:
+    """Sanitised at write already, but the rules may be stricter by now; in place of a picture stands its text.
+
+    A first heading that says the `title` again is left out: the page shows it above the article.
+    """
+    return _without_pictures(_without_title(sanitise(stored), title))
+
+
+def _without_title(clean: str, title: str | None) -> str:
+    found = _FIRST_HEADING.match(clean)
+    if title is None or found is None or _words(_TAG.sub("", found[3])) != _words(escape(title)):
+        return clean
+    return clean[: found.start(1)] + clean[found.end(1) :]
+
+
+def _words(markup: str) -> list[str]:
+    return html.unescape(markup).casefold().split()
 
 
 def _without_pictures(clean: str) -> str:

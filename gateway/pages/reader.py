@@ -26,7 +26,7 @@ async def show(deps: Deps, uid: str) -> Response:
         "reader.html",
         item=item,
         document=document,
-        article=Markup(safe_html(document.html)) if document else None,  # noqa: S704 - just sanitised
+        article=Markup(safe_html(document.html, title=item.title)) if document else None,  # noqa: S704 - just sanitised
         capture=await deps.store.items.capture(item.uid),
         related=await deps.store.items.related(item.uid),
     )

@@ -79,3 +79,15 @@ def _check(html: str) -> None:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         href = attributes.get("href") or ""
         assert href == "" or href.startswith(("https://", "http://", "mailto:"))
+
+
+def test_a_first_heading_that_repeats_the_title_is_shown_once() -> None:
+    body = '<div><h1 dir="ltr">Rain &amp; <em>Gauges</em></h1><p>Text.</p></div>'
+    assert "Gauges" not in safe_html(body, title="Rain & gauges")
+    assert "Text." in safe_html(body, title="Rain & gauges")
+
+
+def test_a_heading_that_is_not_the_title_or_not_the_first_thing_stays() -> None:
+    for body in ("<h1>Another</h1><p>x</p>", "<p>x</p><h1>Title</h1>", "<h1>Title</h1>"):
+        assert ("<h1>" in safe_html(body, title="Title")) == (body != "<h1>Title</h1>")
+    assert "<h1>" in safe_html("<h1>Title</h1>")
