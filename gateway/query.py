@@ -39,15 +39,19 @@ class Query:
         return int(value)
 
     def choice(self, name: str, options: type[E]) -> E | None:
-        value = request.args.get(name)
-        if value is None:
-            return None
-        try:
-            return options(value)
-        except ValueError:
-            choices = ", ".join(str(option.value) for option in options)
-            self._faults.append(Fault(where=name, what="is not one of the choices", hint=choices))
-            return None
+        given = self.choices(name, options)
+        if len(given) > 1:
+            self._faults.append(Fault(where=name, what="is more than one"))
+        return given[0] if given else None
+
+    def choices(self, name: str, options: type[E]) -> tuple[E, ...]:
+        """Each once, from a comma list, a repeated parameter, or both."""
+        given = ",".join(request.args.getlist(name))
+        known = {str(option.value): option for option in options}
+        words = dict.fromkeys(word.strip() for word in given.split(",")) if given else ()
+        if any(word not in known for word in words):
+            self._faults.append(Fault(where=name, what="is not one of the choices", hint=", ".join(known)))
+        return tuple(known[word] for word in words if word in known)
 
     def fault(self, where: str, what: str, hint: str = "") -> None:
         self._faults.append(Fault(where=where, what=what, hint=hint))

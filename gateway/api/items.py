@@ -55,7 +55,7 @@ async def list_items(deps: Deps) -> Response:
     wanted = ItemFilter(
         limit=query.number("limit", 50, least=1, most=200),
         cursor=query.text("cursor"),
-        state=query.choice("state", State),
+        states=query.choices("state", State),
         stage=_stage(query),
         tag=query.text("tag", limit=100),
     )

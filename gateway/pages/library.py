@@ -10,7 +10,7 @@ from quart import Response, request
 from gateway.deps import Deps
 from gateway.query import Query
 from gateway.render import page
-from pipeline.lifecycle import State
+from pipeline.lifecycle import IN_FLIGHT, State
 from pipeline.store.items import ItemFilter
 from pipeline.store.rows import ItemRow
 from pipeline.store.search import Hit
@@ -40,8 +40,7 @@ VIEWS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Unread", {"q": "is:unread"}),
     ("Starred", {"q": "is:starred"}),
     ("Archived", {"q": "is:archived"}),
-    ("Queued", {"state": "ready"}),
-    ("Waiting", {"state": "waiting"}),
+    ("In progress", {"state": ",".join(state for state in State if state in IN_FLIGHT)}),
     ("Failed", {"state": "dead"}),
     ("Duplicates", {"state": "duplicate"}),
 )
@@ -51,14 +50,14 @@ async def show(deps: Deps) -> Response:
     query = Query("q", "cursor", "state", "tag")
     words = (query.text("q") or "").strip()
     cursor = query.text("cursor")
-    state = query.choice("state", State)
+    states = query.choices("state", State)
     tag = query.text("tag", limit=100)
     query.done()
     if words:
         found = await deps.store.search.find(words, limit=PAGE_SIZE, cursor=cursor)
         entries, following, total = tuple(map(_hit, found.hits)), found.cursor, found.total
     else:
-        listed = await deps.store.items.list(ItemFilter(limit=PAGE_SIZE, cursor=cursor, state=state, tag=tag))
+        listed = await deps.store.items.list(ItemFilter(limit=PAGE_SIZE, cursor=cursor, states=states, tag=tag))
         entries, following, total = tuple(Entry(row=each) for each in listed.items), listed.cursor, None
     return await page(
         deps,
@@ -67,7 +66,7 @@ async def show(deps: Deps) -> Response:
         total=total,
         words=words,
         tag=tag,
-        state=state,
+        states=",".join(states),
         views=_views(),
         following=_with(cursor=following) if following else None,
         is_first=cursor is None,

@@ -28,7 +28,7 @@ class ItemFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: int = 50
     cursor: str | None = None
-    state: State | None = None
+    states: tuple[State, ...] = ()  # in any of these; none given: in any at all
     stage: int | None = None
     tag: str | None = None
 
@@ -149,9 +149,9 @@ def read_document(conn: apsw.Connection, item_id: int) -> Document:
 def _list(conn: apsw.Connection, wanted: ItemFilter) -> ItemPage:
     limit = max(1, min(wanted.limit, LIST_MOST))
     where, values = ["i.deleted_at IS NULL"], cast("list[rows.SqlValue]", [])
-    if wanted.state is not None:
-        where.append("i.state = ?")
-        values.append(wanted.state)
+    if wanted.states:
+        where.append(f"i.state IN ({', '.join('?' * len(wanted.states))})")
+        values.extend(wanted.states)
     if wanted.stage is not None:
         last = wanted.stage + (99 if wanted.stage % 100 == 0 else 0)
         where.append("i.stage BETWEEN ? AND ?")

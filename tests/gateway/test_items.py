@@ -37,6 +37,9 @@ def test_a_list_is_filtered_by_state_stage_and_tag(gateway):
             return [item["id"] for item in (await (await site.api("GET", f"{ITEMS}?{query}")).get_json())["items"]]
 
         assert await ids("state=dead") == [dead]
+        assert len(await ids("state=dead,leased")) == 2
+        assert len(await ids("state=dead&state=leased&state=dead")) == 2
+        assert await ids("state=done,duplicate") == []
         assert len(await ids("stage=100")) == 2
         assert len(await ids("stage=queued")) == 2
         assert len(await ids("tag=one")) == 1
@@ -46,7 +49,7 @@ def test_a_list_is_filtered_by_state_stage_and_tag(gateway):
 
 def test_every_fault_of_a_query_is_named_at_once(gateway):
     async def story(site: Site) -> None:
-        answer = await site.api("GET", f"{ITEMS}?limit=0&state=odd&stage=nowhere&page=2")
+        answer = await site.api("GET", f"{ITEMS}?limit=0&state=dead,odd&stage=nowhere&page=2")
         assert answer.status_code == 422
         assert {each["where"] for each in (await answer.get_json())["errors"]} == {"limit", "state", "stage", "page"}
         assert (await site.api("GET", f"{ITEMS}?cursor=zzzz")).status_code == 422

@@ -31,6 +31,12 @@ def test_the_library_shows_what_is_readable_what_is_in_flight_and_why_something_
         assert "Dead link" in page
         assert "Nobody has a copy." in page
         assert "A readable page" not in await site.text("/?state=dead")
+        view = re.search(r'href="([^"]+)">In progress<', page)
+        assert view is not None
+        under_way = await site.text(view[1].replace("&amp;", "&"))
+        assert under_way.count('<li class="entry') == 1
+        assert "example.com/b" in under_way
+        assert f'href="{view[1]}" aria-current="page"' in under_way
 
     gateway(story)
 

@@ -74,8 +74,9 @@ def test_lists_go_from_page_to_page_without_gap_or_repetition(run: Callable[[Bod
                 break
         assert seen == [f"https://example.org/{number}" for number in range(24, -1, -1)]
         assert len((await store.items.list(ItemFilter(tag="odd"))).items) == 12
-        assert len((await store.items.list(ItemFilter(state=State.READY, stage=100))).items) == 25
-        assert (await store.items.list(ItemFilter(state=State.DEAD))).items == ()
+        assert len((await store.items.list(ItemFilter(states=(State.READY,), stage=100))).items) == 25
+        assert (await store.items.list(ItemFilter(states=(State.DEAD,)))).items == ()
+        assert len((await store.items.list(ItemFilter(states=(State.DEAD, State.READY)))).items) == 25
 
     run(body)
 
