@@ -87,7 +87,7 @@ def _declaration(text: str, start: int) -> int:
 
 
 def _check_depth(root: str) -> None:
-    """feedparser takes time that grows with the square of the depth: 39 s for 200,000 elements within each other."""
+    """No feed is this deep, and feedparser took 11 s over 200,000 elements left open (`<a><b/>`) on a test machine."""
     depth = 0
     for tag in _TAG.finditer(root):
         depth += -1 if tag[1] == "/" else tag[1] is not None and not tag[0].endswith("/>")
