@@ -23,6 +23,7 @@ _ENDS: Final = ("done", "duplicate", "dead")
 _HUNDREDS: Final = {0: "accepted", 100: "acquire", 200: "validate", 300: "extract", 400: "enrich", 500: "finalise"}
 _WAITING: Final = "waiting for another try"
 _SHOWN: Final = (*_HUNDREDS.values(), _WAITING, *_ENDS)
+_WIDEST: Final = 110  # columns of the results; beyond it the eye loses the line
 _COLOURS: Final = {"done": "green", "duplicate": "blue", "dead": "yellow"}
 
 
@@ -75,18 +76,20 @@ class Progress:
 
 
 def results(console: Console, rows: Iterable[Row]) -> None:
-    """One line an item: how it ended and why."""
-    table = Table(title="What became of each page", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("title", overflow="fold")
-    for name in ("ended", "verdict", "reason", "lang", "words", "ms"):
+    """One line an item, however narrow the screen: how it ended and why. Only the title gives way."""
+    width = min(console.width, _WIDEST)
+    table = Table(
+        title="What became of each page", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), width=width
+    )
+    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
+    for name in ("ended", "why", "lang", "words", "ms"):
         table.add_column(name, justify="right" if name in {"words", "ms"} else "left", no_wrap=True)
     for row in rows:
         colour = _COLOURS.get(row["state"], "red")
         table.add_row(
             escape(row["title"] or urlsplit(row["url"]).path),
             f"[{colour}]{row['stage']['code']} {row['state']}[/]",
-            row["verdict"] or "",
-            escape(row["reason"]["code"]) if row["reason"] else "",
+            escape(row["reason"]["code"]) if row["reason"] else row["verdict"] or "",
             row["language"] or "",
             "" if row["word_count"] is None else f"{row['word_count']:,}",
             f"{_milliseconds(row):,}",
