@@ -6,6 +6,7 @@ Every `run_…` returns the exit code of its process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from observability import log
 from observability.names import Event
 from pipeline import ids
 from pipeline.clock import SystemClock
-from pipeline.errors import AtlasError
+from pipeline.errors import AtlasError, StoreBusy, StoreFull
 from pipeline.store.handle import Store, open_store
 from pipeline.store.status import RoleReport
 from stages.catalog import StageSettings, catalog
@@ -168,7 +169,13 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
         finally:
             with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await worker.line.give_back()
-                await store.status.report(worker.report(stopped=True))
+                await _say(store, worker.report(stopped=True))
+
+
+async def _say(store: Store, report: RoleReport) -> None:
+    """Say how a role is, if the store takes it: a busy or full one keeps no role from starting or stopping."""
+    with contextlib.suppress(StoreBusy, StoreFull):
+        await store.status.report(report)
 
 
 def _started(notify: Notify, role: str) -> None:
@@ -208,11 +215,11 @@ async def _api(config: Config, sock: socket.socket) -> None:
         )
         listener = group.create_task(_pass_on(bell, news))
         started_at = clock.wall_ms()
-        await store.status.report(_api_report(clock, started_at))
+        await _say(store, _api_report(clock, started_at))
         _started(notify, "api")
         await serve(create_app(deps), sock, stop)
         listener.cancel()
-        await store.status.report(_api_report(clock, started_at, stopped=True))
+        await _say(store, _api_report(clock, started_at, stopped=True))
 
 
 async def _pass_on(bell: Bell, news: News) -> None:

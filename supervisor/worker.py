@@ -6,6 +6,7 @@ brings work, then the reporter. Stopping goes the other way round: no new leases
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +18,7 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline import ids
 from pipeline.clock import Clock
+from pipeline.errors import StoreBusy, StoreFull
 from pipeline.flow.actor import Actor
 from pipeline.flow.line import Line
 from pipeline.flow.pulse import Pulse
@@ -157,7 +159,8 @@ class Worker:
         """Keep the worker's row true: on change, at most once a second, and at least every REPORT_SECONDS."""
         while True:
             self._changed = trio.Event()
-            await self._store.status.report(self.report())
+            with contextlib.suppress(StoreBusy, StoreFull):  # the next report says it all again
+                await self._store.status.report(self.report())
             await trio.sleep(LEAST_REPORT_SECONDS)
             with trio.move_on_after(REPORT_SECONDS - LEAST_REPORT_SECONDS):
                 await self._changed.wait()

@@ -1,10 +1,11 @@
 """An actor: one stage with N slots. Receive, set the deadline, handle, commit, forward.
 
-A stage that raises is turned into an outcome here and nowhere else: the only `except Exception` of the pipeline.
+A stage that raises, or that returns what cannot be stored, is turned into an outcome here and nowhere else.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ from pipeline.work import Bury, Claim, Outcome, Retry
 
 STALL_GRACE_SECONDS = 10.0  # past its deadline; then the slot is cancelled and restarted
 GIVE_BACK_SECONDS = 5.0  # for giving a lease back while being cancelled
-COMMIT_PATIENCE_SECONDS = 60.0  # how long a finished step waits for a store that is busy or full
-COMMIT_PAUSE_SECONDS = 1.0
+COMMIT_SECONDS = 60.0  # for one try at storing an outcome
+COMMIT_PAUSE_SECONDS = 1.0  # before the next one, while the store is busy or full
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +82,14 @@ class Actor:
         try:
             pulse.expect(self.spec.deadline + STALL_GRACE_SECONDS)
             outcome = await self._judge(claim, notes)
-            pulse.expect(COMMIT_PATIENCE_SECONDS + STALL_GRACE_SECONDS)
-            finished = await self._commit(claim, outcome, notes)
+            pulse.expect(COMMIT_SECONDS + STALL_GRACE_SECONDS)
+            finished = await self._commit(claim, outcome, notes, pulse)
             settled = True
             pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
             await self._pass_on(claim, finished)
         finally:
             if not settled:
-                await self._give_back(claim, notes, stalled=pulse.stalled)
+                await self._give_back(claim, notes, pulse)
 
     def _notebook(self, claim: Claim) -> Notebook:
         store = self._shared.store
@@ -136,13 +137,16 @@ class Actor:
         )
         return Retry(reason=reason)
 
-    async def _commit(self, claim: Claim, outcome: Outcome, notes: Notebook) -> Finished | None:
-        """Store the outcome; None when the lease is lost. A busy or full store is waited for, then the slot fails."""
-        queue, give_up = self._shared.store.queue, self._shared.clock.monotonic() + COMMIT_PATIENCE_SECONDS
+    async def _commit(self, claim: Claim, outcome: Outcome, notes: Notebook, pulse: Pulse) -> Finished | None:
+        """Store the outcome; None when the lease is lost. What cannot be stored fails the item, as a bug of its stage.
+
+        While the store is busy or full the step is kept in hand for as long as it takes: nothing new is claimed then.
+        """
+        queue, steps, storable = self._shared.store.queue, notes.steps, True
         while True:
             try:
                 return await queue.finish(
-                    claim, outcome, steps=notes.steps, following=self.spec.following, boot=self._shared.boot
+                    claim, outcome, steps=steps, following=self.spec.following, boot=self._shared.boot
                 )
             except errors.LeaseLost:
                 self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
@@ -153,9 +157,13 @@ class Actor:
                     reason=Reason(code=error.code, hint=error.hint), after=error.retry_after, costs_attempt=False
                 )
             except (errors.StoreBusy, errors.StoreFull):
-                if self._shared.clock.monotonic() > give_up:
-                    raise
+                pulse.beat()
                 await anyio.sleep(COMMIT_PAUSE_SECONDS)
+            except Exception as error:
+                if not storable or isinstance(error, errors.StoreBroken):
+                    raise
+                # Neither the outcome nor the steps are tried again: either may be what cannot be stored.
+                storable, steps, outcome = False, [], self._decided(claim, self._unexpected(claim, error))
 
     async def _pass_on(self, claim: Claim, finished: Finished | None) -> None:
         self._shared.held.drop(claim)
@@ -182,8 +190,8 @@ class Actor:
             if not sent:
                 await self._release(claim)
 
-    async def _give_back(self, claim: Claim, notes: Notebook, *, stalled: bool) -> None:
-        if not stalled:
+    async def _give_back(self, claim: Claim, notes: Notebook, pulse: Pulse) -> None:
+        if not pulse.stalled:
             await self._release(claim)
             return
         reason = Reason(
@@ -193,13 +201,14 @@ class Actor:
         )
         self._shared.held.drop(claim)
         with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
-            await self._commit(claim, self._decided(claim, Retry(reason=reason)), notes)
+            await self._commit(claim, self._decided(claim, Retry(reason=reason)), notes, pulse)
             self._shared.ring()
 
     async def _release(self, claim: Claim) -> None:
         # Bounded: a lease that cannot be given back runs out by itself.
         self._shared.held.drop(claim)
-        with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+        refusals = contextlib.suppress(errors.StoreBusy, errors.StoreFull)
+        with refusals, anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
             await self._shared.store.queue.release([claim.lease_token])
             self._shared.ring()
 
@@ -209,4 +218,5 @@ def _outcome_of(error: errors.AtlasError) -> Retry | Bury:
     if not error.retryable:
         return Bury(reason=reason)
     after = getattr(error, "retry_after", None)
-    return Retry(reason=reason, after=after)
+    # A store of ours that is too busy to be read from is nothing that the item has done.
+    return Retry(reason=reason, after=after, costs_attempt=not isinstance(error, errors.StoreError))

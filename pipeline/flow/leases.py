@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import anyio
 
+from pipeline import errors
 from pipeline.flow.pulse import Pulse
 from pipeline.store.queue import QueueStore
 from pipeline.work import Claim
@@ -51,7 +53,8 @@ class LeaseKeeper:
         while True:
             pulse.expect(self._every + 30)
             await anyio.sleep(self._every)
-            await self.round()
+            with contextlib.suppress(errors.StoreBusy, errors.StoreFull):
+                await self.round()  # a missed round loses nothing: leases are renewed before any is called expired
 
     async def round(self) -> None:
         """Renew once, expire once."""

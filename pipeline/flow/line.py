@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from observability.log import Logger
+from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.flow.actor import Actor, Surroundings
 from pipeline.flow.dispatcher import Dispatcher
@@ -82,6 +83,12 @@ class Line:
                 self.held.drop(claim)
 
     async def give_back(self) -> int:
-        """Return every lease of this process, once nothing works on them any more. Returns how many."""
+        """Return every lease of this process, once nothing works on them any more. Returns how many.
+
+        A store that takes no write keeps them until the next worker takes them back.
+        """
         self.close()
-        return await self._store.queue.release_all(boot=self._boot)
+        try:
+            return await self._store.queue.release_all(boot=self._boot)
+        except (errors.StoreBusy, errors.StoreFull):
+            return 0

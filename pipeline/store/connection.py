@@ -69,7 +69,8 @@ class InlineExecutor:
         return job(self._connection)
 
     async def aclose(self) -> None:
-        self._connection.close()
+        with contextlib.suppress(apsw.Error):
+            self._connection.close()
 
 
 async def connect(path: Path, *, flags: int, inline: bool, prepare: Callable[[apsw.Connection], None]) -> Executor:
