@@ -18,7 +18,7 @@ FLAGS = (
 
 
 def program() -> str | None:
-    return shutil.which("chromium")
+    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Browser:

@@ -12,7 +12,7 @@ from tests.gateway.site import Site
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(program() is None, reason="chromium is not installed"),
+    pytest.mark.skipif(program() is None, reason="neither chromium nor google-chrome is installed"),
 ]
 
 # Browsers call localhost trustworthy and send Sec-Fetch-Site there; to a home network's http they send Origin alone.
