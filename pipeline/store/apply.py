@@ -103,12 +103,12 @@ def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> i
 
 def _live_owner(conn: apsw.Connection, item_id: int, url_key: str) -> int | None:
     """Another item kept under this key. A dead or deleted one gives it up; a duplicate stands for its original."""
-    found = conn.execute(
-        """SELECT coalesce(i.duplicate_of, i.id) FROM keys k JOIN items i ON i.id = k.item_id
-           WHERE k.url_key = ? AND i.id <> ? AND i.deleted_at IS NULL AND i.state <> ?""",
-        (url_key, item_id, State.DEAD),
+    owner = conn.execute(
+        "SELECT i.id FROM keys k JOIN items i ON i.id = k.item_id WHERE k.url_key = ? AND i.deleted_at IS NULL",
+        (url_key,),
     ).get
-    return None if found is None or found == item_id else rows.integer(found)
+    original = None if owner is None else intake.original(conn, rows.integer(owner))
+    return None if original == item_id else original
 
 
 def _claim_content(conn: apsw.Connection, item_id: int, effect: ClaimContent) -> int | None:

@@ -38,7 +38,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
 def accept(conn: apsw.Connection, intake: Intake) -> Accepted:
     """Accept once; saving again answers with the item that is there.
 
-    Alive: raised to the top. Dead: back to the queue. Deleted: undeleted. Raises IdempotencyMismatch and QueueFull.
+    Alive: raised to the top. Dead, or a duplicate of what is gone: back to the queue. Deleted: undeleted. Raises
+    IdempotencyMismatch and QueueFull.
     """
     repeated = _repeated(conn, intake)
     if repeated is not None:
@@ -57,6 +58,19 @@ def accept(conn: apsw.Connection, intake: Intake) -> Accepted:
 def owner(conn: apsw.Connection, url_key: str) -> int | None:
     """The item that is known under a canonical key."""
     found = conn.execute("SELECT item_id FROM keys WHERE url_key = ?", (url_key,)).get
+    return None if found is None else rows.integer(found)
+
+
+def original(conn: apsw.Connection, item_id: int) -> int | None:
+    """The item that is kept for this one: itself, or what it is a duplicate of; None when that is dead or deleted."""
+    found = conn.execute(
+        """WITH RECURSIVE chain (id, next) AS (
+               SELECT id, duplicate_of FROM items WHERE id = ?
+               UNION SELECT i.id, i.duplicate_of FROM chain c JOIN items i ON i.id = c.next)
+           SELECT i.id FROM chain c JOIN items i ON i.id = c.id
+           WHERE c.next IS NULL AND i.deleted_at IS NULL AND i.state <> 'dead'""",
+        (item_id,),
+    ).get
     return None if found is None else rows.integer(found)
 
 
@@ -143,7 +157,10 @@ def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accept
     undeleted = deleted_at is not None
     if undeleted:
         undelete(conn, item_id, intake.now)
-    requeued = state == State.DEAD or (undeleted and state not in (State.DONE, State.DUPLICATE))
+    if state == State.DUPLICATE:
+        requeued = original(conn, item_id) is None
+    else:
+        requeued = state == State.DEAD or (undeleted and state != State.DONE)
     if requeued:
         requeue(conn, item_id, intake.now, intake.limits)
     elif state == State.DONE and (changed or undeleted):
@@ -178,8 +195,8 @@ def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings
     deferred = counts.depth(conn).queue_size >= limits.max_size
     stage, state = (Stage.PENDING, State.DEFERRED) if deferred else (entry, State.READY)
     conn.execute(
-        """UPDATE items SET stage = ?, state = ?, reason = NULL, verdict = NULL, attempts = 0, changed_at = ?
-           WHERE id = ?""",
+        """UPDATE items SET stage = ?, state = ?, reason = NULL, verdict = NULL, attempts = 0, duplicate_of = NULL,
+               changed_at = ? WHERE id = ?""",
         (stage, state, now, item_id),
     )
     conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
