@@ -68,7 +68,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedPolled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A poll that worked: entries not seen before become items and are marked as seen, in one transaction."""
+    """A poll that worked: an entry not seen before becomes an item in the transaction that marks it as seen.
+
+    When the backlog takes no more, the rest is left for another poll, soon.
+    """
 
     feed_id: int
     title: str | None
@@ -76,6 +79,7 @@ class FeedPolled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_modified: str | None
     next_poll_at: int  # wall ms
     entries: tuple[Entry, ...]
+    complete: bool = True  # set by the store: False when the backlog took only the first of the entries
 
 
 Effect = KeepCapture | SetVerdict | KeepDocument | KeepEnrichment | ClaimContent | CrossReference | Index | FeedPolled

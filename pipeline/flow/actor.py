@@ -151,11 +151,6 @@ class Actor:
             except errors.LeaseLost:
                 self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
                 return None
-            except errors.QueueFull as error:
-                # A poll found more than the backlog takes: the poll waits, none of its entries is marked as seen.
-                outcome = Retry(
-                    reason=Reason(code=error.code, hint=error.hint), after=error.retry_after, costs_attempt=False
-                )
             except (errors.StoreBusy, errors.StoreFull):
                 pulse.beat()
                 await anyio.sleep(COMMIT_PAUSE_SECONDS)

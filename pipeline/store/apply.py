@@ -8,10 +8,12 @@ from typing import assert_never
 import apsw
 import msgspec
 
+from pipeline import errors
 from pipeline.effects import (
     ClaimContent,
     CrossReference,
     Effect,
+    Entry,
     FeedPolled,
     Index,
     KeepCapture,
@@ -24,6 +26,8 @@ from pipeline.items import Capture
 from pipeline.lifecycle import State
 from pipeline.settings import QueueSettings
 from pipeline.store import intake, rows, search, steps
+
+REST_MS = 300_000  # a feed that the backlog took only a part of is asked again after this
 
 
 class Applying(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,22 +177,35 @@ def _cross_reference(conn: apsw.Connection, item_id: int, effect: CrossReference
 
 
 def _feed_polled(conn: apsw.Connection, to: Applying, effect: FeedPolled) -> None:
+    complete = keep_entries(conn, to, effect.feed_id, effect.entries) and effect.complete
+    due = effect.next_poll_at if complete else to.now + REST_MS
     conn.execute(
         """UPDATE feeds SET title = coalesce(?, title), etag = ?, last_modified = ?, next_poll_at = ?, polled_at = ?,
                failures = 0, reason = NULL WHERE id = ?""",
-        (effect.title, effect.etag, effect.last_modified, effect.next_poll_at, to.now, effect.feed_id),
+        (
+            effect.title,
+            effect.etag if complete else None,  # with it the server would say that the rest is not new
+            effect.last_modified if complete else None,
+            due,
+            to.now,
+            effect.feed_id,
+        ),
     )
-    for entry in effect.entries:
-        known = conn.execute(
-            "SELECT 1 FROM seen WHERE feed_id = ? AND entry_key = ?", (effect.feed_id, entry.entry_key)
-        ).get
+
+
+def keep_entries(conn: apsw.Connection, to: Applying, feed_id: int, entries: Sequence[Entry]) -> bool:
+    """Make items of the entries not seen before, and mark them. False when the backlog took only the first of them."""
+    for entry in entries:
+        known = conn.execute("SELECT 1 FROM seen WHERE feed_id = ? AND entry_key = ?", (feed_id, entry.entry_key)).get
         if known is not None:
             continue
-        accepted = intake.accept(
-            conn,
-            intake.Intake(submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits),
-        )
+        asked = intake.Intake(submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits)
+        try:
+            accepted = intake.accept(conn, asked)
+        except errors.QueueFull:  # said before anything is written
+            return False
         conn.execute(
             "INSERT INTO seen (feed_id, entry_key, item_id, seen_at) VALUES (?, ?, ?, ?)",
-            (effect.feed_id, entry.entry_key, accepted.item_id, to.now),
+            (feed_id, entry.entry_key, accepted.item_id, to.now),
         )
+    return True

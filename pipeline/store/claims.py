@@ -183,16 +183,20 @@ def release_all(conn: apsw.Connection, moment: Moment) -> int:
 def reclaim(conn: apsw.Connection, moment: Moment, most_crashes: int) -> tuple[int, int]:
     """Take back what dead worker processes held; there is one worker a data folder, so any other boot id is dead.
 
-    The rows cost no attempt, but each counts one crash more, and at `most_crashes` the row is buried as poison.
+    The rows cost no attempt, but each counts one crash more, and at `most_crashes` the item is buried as poison, the
+    poll given up.
     Returns how many are ready again and how many were buried.
     """
     found = conn.execute(
-        "SELECT id, item_id, crashes FROM work WHERE state = 'leased' AND lease_boot <> ?", (moment.boot,)
+        "SELECT id, item_id, feed_id, crashes FROM work WHERE state = 'leased' AND lease_boot <> ?", (moment.boot,)
     ).fetchall()
     buried = 0
-    for work_id, item_id, crashes in found:
-        if rows.integer(crashes) + 1 >= most_crashes and item_id is not None:
-            endings.bury(conn, rows.integer(work_id), rows.integer(item_id), POISON, moment.now)
+    for work_id, item_id, feed_id, crashes in found:
+        if rows.integer(crashes) + 1 >= most_crashes:
+            if item_id is not None:
+                endings.bury(conn, rows.integer(work_id), rows.integer(item_id), POISON, moment.now)
+            else:
+                endings.give_up_poll(conn, rows.integer(work_id), rows.integer(feed_id), POISON, moment.now)
             buried += 1
             continue
         conn.execute("UPDATE work SET crashes = crashes + 1 WHERE id = ?", (work_id,))

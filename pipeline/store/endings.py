@@ -8,7 +8,10 @@ import msgspec
 from pipeline.events import Event
 from pipeline.items import Reason
 from pipeline.lifecycle import Stage, State
-from pipeline.store import outbox, search, steps
+from pipeline.store import outbox, rows, search, steps
+
+FEED_RETRY_SECONDS = 3600  # a feed whose poll was given up is asked again after this, doubled each time
+FEED_RETRY_MOST = 86_400
 
 
 def done(conn: apsw.Connection, work_id: int, item_id: int, now: int) -> None:
@@ -43,6 +46,17 @@ def bury(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now:
     conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
     search.unindex(conn, item_id)
     outbox.append(conn, now, Event.BURIED, item_id, code=reason.code)
+
+
+def give_up_poll(conn: apsw.Connection, work_id: int, feed_id: int, reason: Reason, now: int) -> None:
+    """A poll that failed for good: the feed keeps the reason and is asked again, later each time."""
+    failures = rows.integer(conn.execute("SELECT failures FROM feeds WHERE id = ?", (feed_id,)).get)
+    wait = min(FEED_RETRY_SECONDS * 2 ** min(failures, 10), FEED_RETRY_MOST)
+    conn.execute(
+        "UPDATE feeds SET failures = failures + 1, reason = ?, next_poll_at = ? WHERE id = ?",
+        (encode(reason), now + wait * 1000, feed_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
 
 
 def delete(conn: apsw.Connection, item_id: int, uid: str, now: int) -> None:

@@ -63,8 +63,9 @@ def queue_due(conn: apsw.Connection, now: int) -> int:
     before = conn.total_changes()
     conn.execute(
         """INSERT INTO work (feed_id, hundred, stage, state, priority, due_at)
-           SELECT id, 0, ?, 'ready', 1, ? FROM feeds WHERE next_poll_at <= ? ORDER BY next_poll_at LIMIT ?
-           ON CONFLICT (feed_id) DO NOTHING""",
+           SELECT id, 0, ?, 'ready', 1, ? FROM feeds f
+           WHERE next_poll_at <= ? AND NOT EXISTS (SELECT 1 FROM work w WHERE w.feed_id = f.id)
+           ORDER BY next_poll_at LIMIT ?""",
         (ENTRY[0], now, now, AT_ONCE),
     )
     return conn.total_changes() - before

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import assert_never, cast
 
 import apsw
 import msgspec
 
 from pipeline import errors
+from pipeline.effects import Entry
 from pipeline.ids import Random
-from pipeline.items import Reason, StepEntry
+from pipeline.items import StepEntry
 from pipeline.lifecycle import ENTRY, State, hundred
 from pipeline.settings import QueueSettings
 from pipeline.store import claims, endings, rows, steps
-from pipeline.store.apply import Applying, apply
+from pipeline.store.apply import Applying, apply, keep_entries
 from pipeline.work import Advance, Bury, Claim, Divert, Duplicate, Outcome, Retry
-
-FEED_RETRY_SECONDS = 3600.0  # a feed whose poll was given up is asked again after this, doubled each time
-FEED_RETRY_MOST = 86_400.0
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +40,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: Random) -> Finished:
     """Finish a step. Raises LeaseLost when the row is no longer ours: nothing is written then."""
     claim, now = work.claim, work.moment.now
-    held = conn.execute(
-        "SELECT item_id, feed_id FROM work WHERE id = ? AND lease_token = ?", (claim.work_id, claim.lease_token)
-    ).get
-    if held is None:
-        raise errors.LeaseLost(f"the lease on {claim.subject} is gone", hint="its work was dropped; nothing is lost")
-    item_id, feed_id = held
+    item_id, feed_id = _held(conn, claim)
     if item_id is None:
         return _finish_poll(conn, work, rows.integer(feed_id), limits, random)
     steps.append(conn, item_id, work.steps)
@@ -74,6 +67,22 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
             return Finished(next=None, state=State.DEAD)
         case _:
             assert_never(work.outcome)
+
+
+def keep_piece(conn: apsw.Connection, claim: Claim, entries: Sequence[Entry], to: Applying) -> bool:
+    """A piece of a large poll, ahead of its end. False when the backlog is full. Raises LeaseLost."""
+    _item_id, feed_id = _held(conn, claim)
+    return keep_entries(conn, to, rows.integer(feed_id), entries)
+
+
+def _held(conn: apsw.Connection, claim: Claim) -> tuple[int | None, int | None]:
+    """The item or the feed of a leased row. Raises LeaseLost when it is no longer ours."""
+    held = conn.execute(
+        "SELECT item_id, feed_id FROM work WHERE id = ? AND lease_token = ?", (claim.work_id, claim.lease_token)
+    ).get
+    if held is None:
+        raise errors.LeaseLost(f"the lease on {claim.subject} is gone", hint="its work was dropped; nothing is lost")
+    return cast("tuple[int | None, int | None]", tuple(held))
 
 
 def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSettings) -> Finished:
@@ -148,19 +157,9 @@ def _finish_poll(conn: apsw.Connection, work: Finish, feed_id: int, limits: Queu
             )
             return Finished(next=None, state=State.WAITING)
         case Bury(reason=reason) | Divert(reason=reason):
-            _give_up_poll(conn, work, feed_id, reason)
+            endings.give_up_poll(conn, work.claim.work_id, feed_id, reason, now)
             return Finished(next=None, state=State.DEAD)
         case Duplicate():
             raise errors.StoreError("a poll cannot be a duplicate", hint="this is a fault of Atlas; please report it")
         case _:
             assert_never(work.outcome)
-
-
-def _give_up_poll(conn: apsw.Connection, work: Finish, feed_id: int, reason: Reason) -> None:
-    (failures,) = conn.execute("SELECT failures FROM feeds WHERE id = ?", (feed_id,)).fetchone() or (0,)
-    wait = min(FEED_RETRY_SECONDS * 2 ** min(rows.integer(failures), 10), FEED_RETRY_MOST)
-    conn.execute(
-        "UPDATE feeds SET failures = failures + 1, reason = ?, next_poll_at = ? WHERE id = ?",
-        (endings.encode(reason), work.moment.now + round(wait * 1000), feed_id),
-    )
-    conn.execute("DELETE FROM work WHERE id = ?", (work.claim.work_id,))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from pipeline.effects import Effect, KeepCapture
+from pipeline.effects import Effect, FeedPolled, KeepCapture
 from pipeline.items import StepEntry
 from pipeline.store import claims, counts
+from pipeline.store.apply import Applying
 from pipeline.store.bodies import BodyStore
-from pipeline.store.claims import Moment, Outlook
+from pipeline.store.claims import AT_ONCE, Moment, Outlook
 from pipeline.store.counts import QueueDepth
-from pipeline.store.finish import Finish, Finished, finish
+from pipeline.store.finish import Finish, Finished, finish, keep_piece
 from pipeline.store.ports import Db
 from pipeline.work import Advance, Bury, Claim, Divert, Outcome
 
@@ -41,17 +43,39 @@ class QueueStore:
     ) -> Finished:
         """Store an outcome: effects, timeline and the move, in one transaction. `Retry.after` must be decided.
 
-        Bodies go to archive.db first. Raises LeaseLost when the row is no longer ours: nothing is written then.
+        Before it, bodies go to archive.db, and of a large poll all entries but the last few hundred become items.
+        Raises LeaseLost when the row is no longer ours: nothing is written then.
         Repeatable: a second call with the same claim raises LeaseLost or does the same again, never twice.
         """
         work = Finish(
             claim=claim,
-            outcome=await self._archive(outcome),
+            outcome=await self._in_pieces(claim, await self._archive(outcome)),
             steps=tuple(steps),
             following=following,
             moment=self._moment(boot),
         )
         return await self._db.write(lambda conn: finish(conn, work, self._db.queue, self._db.random))
+
+    async def _in_pieces(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Keep most entries of a large poll, so that no transaction holds the write lock for long; returns the rest.
+
+        Cut off in between, the next poll finds them marked as seen.
+        """
+        if not isinstance(outcome, Advance):
+            return outcome
+        effects = [
+            await self._keep_most(claim, effect) if isinstance(effect, FeedPolled) else effect
+            for effect in outcome.effects
+        ]
+        return msgspec.structs.replace(outcome, effects=tuple(effects))
+
+    async def _keep_most(self, claim: Claim, polled: FeedPolled) -> FeedPolled:
+        entries, room = polled.entries, True
+        to = Applying(item_id=None, now=self._db.clock.wall_ms(), limits=self._db.queue, random=self._db.random)
+        while room and len(entries) > AT_ONCE:
+            piece, entries = entries[:AT_ONCE], entries[AT_ONCE:]
+            room = await self._db.write(partial(keep_piece, claim=claim, entries=piece, to=to))
+        return msgspec.structs.replace(polled, entries=entries if room else (), complete=room)
 
     async def _archive(self, outcome: Outcome) -> Outcome:
         match outcome:
