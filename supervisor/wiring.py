@@ -257,9 +257,13 @@ async def _scheduler(config: Config) -> None:
 
 
 async def _up(config: Config, flags: tuple[str, ...]) -> None:
+    # A taken port and another worker are said here, once, in one line, before anything is promised.
+    listening_socket(config.api).close()
+    config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with exclusive(config.folder / "worker.lock"):
+        pass
     async with _open(config) as store:  # creates or migrates once, before the roles open it
         link = await store.tokens.sign_in_link()
-    listening_socket(config.api).close()  # a taken port is said here, once, in one line
     up = Up(config, flags, environ=os.environ, link=link)
     await until_signal(
         lambda: supervise(up.root, up.hooks, started=lambda: None),

@@ -47,13 +47,26 @@ def test_a_second_up_on_a_taken_port_ends_with_75_and_says_so_in_one_line(up: Pr
     assert f"cannot listen on 0.0.0.0:{port}" in line
 
 
+def test_a_second_up_on_the_same_folder_ends_with_75_in_one_line_and_promises_nothing(
+    up: Process, data_dir: Path
+) -> None:
+    up.printed(r"http://\S+(?=\n)", seconds=60)
+    command = [sys.executable, "-P", "-m", "supervisor", "up", "--port", str(free_port())]
+    ran = subprocess.run(
+        command, env=environment(settings(data_dir)), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (Exit.TRY_LATER, "")
+    (line,) = ran.stderr.splitlines()
+    assert f"runs on {data_dir}" in line
+
+
 def test_on_a_terminal_the_log_is_a_line_an_event_with_role_and_time(data_dir: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-P", "-m", "supervisor", "up", "--port", str(free_port())]
     with subprocess.Popen(command, env=environment(settings(data_dir)), stderr=theirs, stdout=subprocess.DEVNULL) as up:
         os.close(theirs)
         said = b""
-        while b"Sign in with this link" not in said:
+        while b"Sign in with this link" not in said or b"role.started" not in said:
             said += os.read(ours, 4096)
         up.terminate()
         assert up.wait(30) == Exit.OK
