@@ -34,9 +34,10 @@ def main(arguments: list[str]) -> int:
             raise
         return Exit.INTERRUPTED  # met inside a task group
     except BrokenPipeError:
-        # The reader (head, less) has gone; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        return _unwritable()  # the reader (head, less) has gone
+    except OSError as error:
+        print(f"atlas: {error}", file=sys.stderr)
+        return _unwritable()
     return code
 
 
@@ -66,6 +67,12 @@ def _run(args: argparse.Namespace) -> int:
             from supervisor.commands import settings
 
             return settings.run(args)
+
+
+def _unwritable() -> int:
+    """Nothing may be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.FAILED
 
 
 def _explain(error: Exception) -> None:

@@ -269,6 +269,25 @@ def test_the_module_starts_from_any_folder_and_a_reader_that_leaves_early_is_no_
         assert process.wait(10) in (Exit.OK, Exit.FAILED)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_works_without_standard_input_output_or_error(root: Path, closed: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    for command in ("add -", "status", "status --json"):
+        line = f'exec "$0" -P -m supervisor {command} {closed}'
+        ran = subprocess.run(["sh", "-c", line, sys.executable], env=environment, capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (Exit.OK, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_an_output_that_cannot_be_written_is_one_line_and_no_traceback(root: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    command = [sys.executable, "-P", "-m", "supervisor", "status"]
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == Exit.FAILED
+    assert ran.stderr == "atlas: [Errno 28] No space left on device\n"
+
+
 def test_simple_commands_do_not_load_the_heavy_parts(root: Path) -> None:
     """A shell completion or a cron job should not wait for an HTTP client or a web framework."""
     code = (
