@@ -73,7 +73,10 @@ def describe(deps: Deps, error: Exception) -> ProblemOut:
             status = error.code or 500
             phrase = HTTPStatus(status).phrase
             code = phrase.lower().replace(" ", "_").replace("-", "_")
-            return _problem(status, code, error.description or phrase)
+            detail = error.description or phrase
+            if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                detail = f"The body is too large, or a form of too many fields: at most {deps.settings.max_body_bytes:,} bytes."
+            return _problem(status, code, detail)
         case errors.AtlasError() if _status(error) < 500 or error.retryable:
             return _known(error)
         case _:

@@ -46,12 +46,14 @@ class Query:
 
     def choices(self, name: str, options: type[E]) -> tuple[E, ...]:
         """Each once, from a comma list, a repeated parameter, or both."""
-        given = ",".join(request.args.getlist(name))
         known = {str(option.value): option for option in options}
-        words = dict.fromkeys(word.strip() for word in given.split(",")) if given else ()
+        words = dict.fromkeys(word.strip() for given in request.args.getlist(name) for word in given.split(","))
         if any(word not in known for word in words):
             self._faults.append(Fault(where=name, what="is not one of the choices", hint=", ".join(known)))
         return tuple(known[word] for word in words if word in known)
+
+    def is_faulty(self, name: str) -> bool:
+        return any(fault.where == name for fault in self._faults)
 
     def fault(self, where: str, what: str, hint: str = "") -> None:
         self._faults.append(Fault(where=where, what=what, hint=hint))

@@ -15,7 +15,7 @@ async def find(deps: Deps) -> Response:
     words = query.text("q") or ""
     limit = query.number("limit", 20, least=1, most=100)
     cursor = query.text("cursor")
-    if not words.strip():
+    if not words.strip() and not query.is_faulty("q"):
         query.fault("q", "is missing", "what to search for")
     query.done()
     page = await deps.store.search.find(words, limit=limit, cursor=cursor)

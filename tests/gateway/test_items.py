@@ -53,7 +53,10 @@ def test_every_fault_of_a_query_is_named_at_once(gateway):
         assert answer.status_code == 422
         assert {each["where"] for each in (await answer.get_json())["errors"]} == {"limit", "state", "stage", "page"}
         assert (await site.api("GET", f"{ITEMS}?cursor=zzzz")).status_code == 422
-        assert (await site.api("GET", "/api/v1/search")).status_code == 422
+        assert (await site.api("GET", f"{ITEMS}?state=")).status_code == 422
+        for words, what in (("", "is missing"), ("%20", "is missing"), ("x" * 1001, "is longer than 1000 characters")):
+            answer = await site.api("GET", f"/api/v1/search?q={words}")
+            assert [each["what"] for each in (await answer.get_json())["errors"]] == [what]
 
     gateway(story)
 
