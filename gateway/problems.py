@@ -75,7 +75,8 @@ def describe(deps: Deps, error: Exception) -> ProblemOut:
             code = phrase.lower().replace(" ", "_").replace("-", "_")
             detail = error.description or phrase
             if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                detail = f"The body is too large, or a form of too many fields: at most {deps.settings.max_body_bytes:,} bytes."
+                most = f"{deps.settings.max_body_bytes:,} bytes"
+                detail = f"The body is too large (at most {most}), or it is a form of too many fields."
             return _problem(status, code, detail)
         case errors.AtlasError() if _status(error) < 500 or error.retryable:
             return _known(error)
