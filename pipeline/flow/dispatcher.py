@@ -45,6 +45,8 @@ class Dispatcher:
         self._fallback = fallback_seconds
         self._bell = anyio.Event()
         self._left: frozenset[int] = frozenset()  # the actors that the last claim left rows behind for
+        self._item_left = False  # an item has left the queue since the last claim
+        self._queue_full = False  # nothing is ready and rows are deferred: each that leaves the queue lets one in
         self.paused = False  # the store took no write at the last try
 
     def ring(self) -> None:
@@ -56,11 +58,17 @@ class Dispatcher:
         if hundred in self._left:
             self._bell.set()
 
+    def item_left(self) -> None:
+        """An item has left the queue; worth a claim only when that lets in one that waits for room there."""
+        self._item_left = True
+        if self._queue_full:
+            self._bell.set()
+
     async def run(self, pulse: Pulse) -> None:
         """Claim and sleep until cancelled."""
         while True:
             pulse.expect(self._fallback + GRACE_SECONDS)
-            self._bell = anyio.Event()
+            self._bell, self._item_left = anyio.Event(), False
             try:
                 await self._fill()
                 wait = await self._wait_seconds()
@@ -95,8 +103,11 @@ class Dispatcher:
     async def _wait_seconds(self) -> float:
         outlook = await self._queue.outlook()
         self._left = outlook.ready
+        self._queue_full = outlook.deferred and not outlook.ready
         if any(hundred in self._left and box.hungry for hundred, box in self._mailboxes.items()):
             return 0.0  # room was made while we looked
+        if self._queue_full and self._item_left:
+            return 0.0  # and so here, in the queue
         if outlook.next_due is None:
             return self._fallback
         until = (outlook.next_due - self._clock.wall_ms()) / 1000

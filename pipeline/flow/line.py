@@ -54,7 +54,7 @@ class Line:
             random=random,
             error_id=error_id,
             ring=self.dispatcher.ring,
-            news=news,
+            news=self._item_ended,
             log=log,
         )
         by_hundred = {stage.spec.hundred: stage for stage in stages}
@@ -69,6 +69,11 @@ class Line:
         )
         self._store = store
         self._boot = boot
+        self._news = news
+
+    def _item_ended(self) -> None:
+        self.dispatcher.item_left()
+        self._news()
 
     def _room_made(self, hundred: int) -> None:
         self.dispatcher.room_made(hundred)

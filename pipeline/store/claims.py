@@ -222,10 +222,14 @@ def _to_ready(conn: apsw.Connection, work_id: int, now: int) -> None:
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What there will be to claim: the actors with rows ready, and when the next waiting row is due (wall ms)."""
+    """What there will be to claim: the actors with rows ready, and when the next waiting row is due (wall ms).
+
+    `deferred`: rows wait at stage 50 for room in the queue.
+    """
 
     ready: frozenset[int]
     next_due: int | None
+    deferred: bool
 
 
 def outlook(conn: apsw.Connection) -> Outlook:
@@ -239,4 +243,5 @@ def outlook(conn: apsw.Connection) -> Outlook:
         ).get
     )
     due = conn.execute("SELECT min(due_at) FROM work WHERE state = 'waiting'").get
-    return Outlook(ready=ready, next_due=None if due is None else rows.integer(due))
+    deferred = conn.execute("SELECT 1 FROM work WHERE state = 'deferred' LIMIT 1").get is not None
+    return Outlook(ready=ready, next_due=None if due is None else rows.integer(due), deferred=deferred)
