@@ -8,7 +8,7 @@ import sys
 
 from observability import redact  # root may have become somebody who cannot import it later
 from supervisor.arguments import parser
-from supervisor.exits import Exit, exit_code
+from supervisor.exits import Exit, exit_code, refused
 
 
 def main(arguments: list[str]) -> int:
@@ -34,10 +34,15 @@ def main(arguments: list[str]) -> int:
             raise
         return Exit.INTERRUPTED  # met inside a task group
     except BrokenPipeError:
-        return _unwritable()  # the reader (head, less) has gone
+        code = Exit.FAILED  # the reader (head, less) has gone
+        _forget_output()
     except OSError as error:
+        known = refused(error)
+        if known is None:
+            raise
         print(f"atlas: {error}", file=sys.stderr)
-        return _unwritable()
+        code = known
+        _forget_output()
     return code
 
 
@@ -69,10 +74,9 @@ def _run(args: argparse.Namespace) -> int:
             return settings.run(args)
 
 
-def _unwritable() -> int:
+def _forget_output() -> None:
     """Nothing may be written at exit either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.FAILED
 
 
 def _explain(error: Exception) -> None:

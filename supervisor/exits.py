@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import Final
 
@@ -49,6 +50,21 @@ _BY_CLASS: Final[tuple[tuple[type[AtlasError], Exit], ...]] = (
     (StoreUnreadable, Exit.UNAVAILABLE),
     (StoreBroken, Exit.UNAVAILABLE),
 )
+
+
+# What the machine refuses, and no bug of ours: said in a line, without a traceback.
+_REFUSED: Final = {
+    errno.EACCES: Exit.UNAVAILABLE,
+    errno.EPERM: Exit.UNAVAILABLE,
+    errno.EROFS: Exit.UNAVAILABLE,
+    errno.ENOSPC: Exit.TRY_LATER,
+    errno.EDQUOT: Exit.TRY_LATER,
+}
+
+
+def refused(error: OSError) -> Exit | None:
+    """The exit code when the machine does not let us read or write; None for any other error."""
+    return _REFUSED.get(error.errno or 0)
 
 
 def exit_code(error: AtlasError) -> Exit:

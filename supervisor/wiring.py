@@ -31,7 +31,7 @@ from supervisor.arguments import version
 from supervisor.child import SupervisorGaveUp
 from supervisor.children import die_with_parent
 from supervisor.doorbell import Bell, Doorbell, door, listen
-from supervisor.exits import Exit, exit_code
+from supervisor.exits import Exit, exit_code, refused
 from supervisor.lock import exclusive
 from supervisor.notify import Notify
 from supervisor.ownership import live_as_owner
@@ -82,7 +82,7 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
         code = Exit.INTERNAL if gave_up.hopeless is None else Exit(gave_up.hopeless.exit_code)
         log.get_logger().critical(Event.ROLE_FAILED, detail=str(gave_up))
         return code
-    except (AtlasError, BaseExceptionGroup) as error:
+    except (AtlasError, OSError, BaseExceptionGroup) as error:
         return _failed(alone(error))
     if name != "scheduler":  # it ends every five minutes, as it should
         log.get_logger().info(Event.ROLE_STOPPED)
@@ -90,6 +90,12 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
 
 
 def _failed(error: BaseException) -> int:
+    if isinstance(error, OSError) and (code := refused(error)) is not None:
+        hint = "make room on the disk"
+        if code is Exit.UNAVAILABLE:
+            hint = "the data folder and all in it must belong to the user that runs Atlas"
+        log.get_logger().critical(Event.ROLE_FAILED, detail=str(error), hint=hint)
+        return code
     if not isinstance(error, AtlasError):
         raise error
     log.get_logger().critical(Event.ROLE_FAILED, code=error.code, detail=error.message, hint=error.hint)

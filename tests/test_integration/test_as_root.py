@@ -121,3 +121,18 @@ def test_the_demo_works_for_the_owner_of_its_folder(folder: Path, open_python: P
     )  # fmt: skip
     assert ran.returncode == Exit.OK, ran.stdout + ran.stderr
     assert owners(folder) == {OTHER.pw_uid}
+
+
+@pytest.mark.parametrize("command", ["up", "worker", "api", "scheduler", "status"])
+def test_a_data_folder_that_cannot_be_written_is_one_line_and_69(
+    folder: Path, open_python: Path, free_port: int, command: str
+) -> None:
+    folder.chmod(0o555)
+    settings = environment({"ATLAS_CONFIG": os.devnull, "ATLAS_ENV_FILE": os.devnull})
+    ran = subprocess.run(
+        [open_python, "-P", "-m", "supervisor", command, "--data", folder, "--port", str(free_port)],
+        env=settings, cwd="/", capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (Exit.UNAVAILABLE, "")
+    (line,) = ran.stderr.splitlines()
+    assert f"Permission denied: '{folder}/" in line
