@@ -145,9 +145,11 @@ class Actor:
         queue, steps, storable = self._shared.store.queue, notes.steps, True
         while True:
             try:
-                return await queue.finish(
+                finished = await queue.finish(
                     claim, outcome, steps=steps, following=self.spec.following, boot=self._shared.boot
                 )
+                self._tell(claim, outcome)
+                return finished
             except errors.LeaseLost:
                 self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
                 return None
@@ -159,6 +161,17 @@ class Actor:
                     raise
                 # Neither the outcome nor the steps are tried again: either may be what cannot be stored.
                 storable, steps, outcome = False, [], self._decided(claim, self._unexpected(claim, error))
+
+    def _tell(self, claim: Claim, outcome: Outcome) -> None:
+        """In the log: what was given up is told, the daily business only to those who want to know all."""
+        said = {"stage": self.spec.name, "item": claim.subject}
+        match outcome:
+            case Bury(reason=reason):
+                self._shared.log.info(Event.ITEM_BURIED, **said, code=reason.code, detail=reason.detail)
+            case Retry(reason=reason):
+                self._shared.log.debug(Event.ITEM_RETRIED, **said, code=reason.code, detail=reason.detail)
+            case _:
+                self._shared.log.debug(Event.ITEM_FINISHED, **said)
 
     async def _pass_on(self, claim: Claim, finished: Finished | None) -> None:
         self._shared.held.drop(claim)

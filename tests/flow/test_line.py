@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import structlog.testing
 import trio
 from trio.testing import MockClock
 
+from observability.names import Event
 from pipeline import errors
 from pipeline.items import Reason
 from pipeline.lifecycle import Stage, State
@@ -102,7 +104,12 @@ async def test_an_error_that_no_retry_mends_buries_at_once_with_code_and_hint(
 
     bench.build({100: denied, 300: advance})
     (uid,) = await save(bench, 1)
-    await bench.run(5)
+    with structlog.testing.capture_logs() as told:
+        await bench.run(5)
+    assert told == [
+        {"event": Event.ITEM_BURIED, "log_level": "info", "stage": "s100", "item": uid, "code": "address_denied",
+         "detail": "10.0.0.1 is private"},
+    ]  # fmt: skip
     item = await bench.store.items.get(uid)
     assert (item.state, item.stage) == (State.DEAD, Stage.FETCH_FAILED)
     assert item.reason == Reason(code="address_denied", hint="allow it", detail="10.0.0.1 is private")

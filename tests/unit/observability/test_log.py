@@ -115,3 +115,12 @@ def test_configuring_twice_does_not_log_twice() -> None:
 def test_every_event_has_a_dotted_name_and_a_meaning() -> None:
     assert all(event.value.count(".") == 1 and event.meaning.endswith(".") for event in Event)
     assert len({event.value for event in Event}) == len(Event)
+
+
+def test_every_event_of_the_catalogue_is_told_somewhere(root: Path) -> None:
+    product = "".join(
+        path.read_text()
+        for package in ("observability", "pipeline", "stages", "gateway", "supervisor")
+        for path in (root / package).rglob("*.py")
+    )
+    assert [event.name for event in Event if f"Event.{event.name}" not in product] == []
