@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 LEAST_SQLITE = 3_051_003  # up to 3.51.2 two connections that write and checkpoint can lose the WAL's reset
 READER_BUSY_MS = 1000
+WAL_TRIES = 20  # each waits for the write lock, up to the busy timeout
 WAL_LIMIT_BYTES = 67_108_864  # the WAL file is cut back to this after a checkpoint
 
 
@@ -129,7 +130,7 @@ def prepare_writer(settings: DatabaseSettings, caches: Caches) -> Callable[[apsw
 
     def prepare(conn: apsw.Connection) -> None:
         conn.set_busy_timeout(settings.busy_timeout_ms)
-        if conn.pragma("journal_mode", "wal") != "wal":
+        if _to_wal(conn) != "wal":
             raise errors.StoreError("the file system refuses WAL mode", hint="keep the data folder on a local disk")
         conn.pragma("synchronous", settings.synchronous.upper())
         conn.pragma("journal_size_limit", WAL_LIMIT_BYTES)
@@ -137,6 +138,19 @@ def prepare_writer(settings: DatabaseSettings, caches: Caches) -> Callable[[apsw
         _prepare_safety(conn)
 
     return prepare
+
+
+def _to_wal(conn: apsw.Connection) -> object:
+    """The journal mode after asking for WAL.
+
+    Of several processes that ask for it first SQLite refuses all but one at once, lest they wait for each other: then
+    we wait for the write lock and ask again.
+    """
+    for _ in range(WAL_TRIES):
+        with contextlib.suppress(apsw.BusyError):
+            return conn.pragma("journal_mode", "wal")
+        conn.execute("BEGIN IMMEDIATE; ROLLBACK")
+    return conn.pragma("journal_mode", "wal")
 
 
 def prepare_reader(caches: Caches) -> Callable[[apsw.Connection], None]:

@@ -6,6 +6,7 @@ Works on trio and on asyncio. One writing connection a database and process, a f
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -74,7 +75,8 @@ async def open_store(
     Raises StoreError when they cannot be used. When the disk fails while it is open, the body is cancelled and
     StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
+    with _creating(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
     async with contextlib.AsyncExitStack() as stack:
         atlas = await stack.enter_async_context(
             _open(
@@ -115,10 +117,12 @@ async def _open(
     path: Path, name: str, settings: DatabaseSettings, *, caches: Caches, readers: int, inline: bool
 ) -> AsyncIterator[tuple[Writer, Readers]]:
     """One database file: its writer running, its readers open."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)  # noqa: ASYNC240
+    with _creating(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)  # noqa: ASYNC240
 
     def prepare(conn: apsw.Connection) -> None:
+        conn.set_busy_timeout(settings.busy_timeout_ms)  # others may be opening it for the first time
         check_header(conn)  # before anything is changed: a foreign file stays as it was
         prepare_writer(settings, caches)(conn)
         migrate(conn, migrations(name))
@@ -141,6 +145,15 @@ async def _open(
                     yield writer, Readers(reading)
                 finally:
                     writer.close()
+
+
+@contextlib.contextmanager
+def _creating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = errors.StoreFull if error.errno == errno.ENOSPC else errors.StoreUnreadable
+        raise kind(f"create {path}: {error.strerror}", hint="check that the folder is there and ours") from error
 
 
 async def _outlive(writer: Writer) -> None:

@@ -57,7 +57,18 @@ def migrate(conn: apsw.Connection, steps: Sequence[Migration]) -> int:
 
 
 def check_header(conn: apsw.Connection) -> None:
-    """Whether the file is ours and of a version that this code can use. Reads the header and one row, nothing deep."""
+    """Whether the file is ours and of a version that this code can use. Reads the header and one row, nothing deep.
+
+    In one snapshot: another process may be creating it at this moment.
+    """
+    conn.execute("BEGIN")
+    try:
+        _check(conn)
+    finally:
+        conn.execute("ROLLBACK")
+
+
+def _check(conn: apsw.Connection) -> None:
     identity, version = int(conn.pragma("application_id")), int(conn.pragma("user_version"))
     name = Path(conn.filename).name
     if version == 0 and identity == 0 and not conn.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
