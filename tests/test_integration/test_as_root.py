@@ -88,6 +88,7 @@ def test_a_role_whose_owner_cannot_read_the_python_says_so_in_one_line_and_write
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_up_serves_fetches_and_parses_for_the_owner_and_leaves_no_file_of_roots(
     folder: Path, open_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_up_serves_fetches_and_parses_for_the_owner_and_leaves_no_file_of_roots(
         site.communicate()
 
 
+@pytest.mark.slow
 def test_the_demo_works_for_the_owner_of_its_folder(folder: Path, open_python: Path) -> None:
     ran = subprocess.run(
         [open_python, "-P", "-m", "supervisor", "demo", "--once", "--data", folder],

@@ -1,8 +1,6 @@
-"""Validate with real parse processes: what passes, and each thing that stands in an article's place."""
+"""Validate: what passes, and each thing that stands in an article's place; once with a real parse process."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -57,14 +55,9 @@ def _refused(outcome: Outcome, ctx: FakeContext) -> tuple[str, Verdict]:
     return outcome.reason.code, verdict.verdict
 
 
-@pytest.fixture
-async def pool() -> AsyncIterator[ParsePool]:
-    async with ParsePool(ParseSettings(), 1) as parse:
-        yield parse
-
-
-async def test_an_article_passes_with_its_verdict_and_steps(pool: ParsePool) -> None:
-    outcome, ctx = await _validated(_page("A title", "A title", WORDS), parse=pool)
+async def test_an_article_passes_with_its_verdict_and_steps() -> None:
+    async with ParsePool(ParseSettings(), 1) as pool:
+        outcome, ctx = await _validated(_page("A title", "A title", WORDS), parse=pool)
     assert isinstance(outcome, Advance)
     (verdict,) = outcome.effects
     assert isinstance(verdict, SetVerdict)
@@ -233,8 +226,8 @@ async def test_a_feed_says_where_it_belongs() -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/markdown", "", "application/octet-stream"])
-async def test_plain_text_passes_even_when_it_is_short(media_type: str, pool: ParsePool) -> None:
-    outcome, ctx = await _validated("Buy milk. Page not found.", media_type=media_type, parse=pool)
+async def test_plain_text_passes_even_when_it_is_short(media_type: str) -> None:
+    outcome, ctx = await _validated("Buy milk. Page not found.", media_type=media_type)
     assert isinstance(outcome, Advance)
     assert ctx.steps[3].detail in {"text/plain", "text/markdown"}
 
