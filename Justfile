@@ -27,10 +27,10 @@ up *arguments:
 test *arguments:
     ./tools/atlas test {{ arguments }}
 
-# The slow and the fault-injecting tests, and those on real pages
+# The slow and the fault-injecting tests, those on real pages and in a real browser, one at a time
 [group('test')]
 test-slow *arguments:
-    ./tools/atlas test -m 'slow or fault or corpus' {{ arguments }}
+    ./tools/atlas test -n 0 -m 'slow or fault or corpus or browser' {{ arguments }}
 
 # Real pages through the real roles, with the extraction's score
 [group('test')]
