@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # commands that need no store start without it
 T = TypeVar("T")
 
 _RESOURCES = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")  # the last by 3.13
-_LATER = ("anyio._backends._trio", "anyio.abc", *_RESOURCES)
+_FOREIGN = "encodings.unicode_escape"  # control characters in foreign text are written with it
+_LATER = ("anyio._backends._trio", "anyio.abc", _FOREIGN, *_RESOURCES)
 _LATER_ON_A_TERMINAL = ("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text", "rich._unicode_data")
 
 

@@ -82,6 +82,7 @@ def test_help_groups_every_command_and_documents_every_exit_code(atlas: Any) -> 
         ("token",),
         ("token", "create", "--name", "x"),
         ("up", "--port", "x"),
+        ("up", "--port", "0"),
         ("search", "--limit", "0", "x"),
     ],
 )
@@ -235,6 +236,10 @@ def test_root_on_somebody_elses_data_folder_leaves_no_file_of_its_own(root: Path
             command = [sys.executable, "-P", "-m", "supervisor", *arguments]
             ran = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
             assert (ran.returncode, ran.stderr) == (0, "")
+        command = [sys.executable, "-P", "-m", "supervisor", "add", "https://example.org/b", "https://bad.org/\x01"]
+        ran = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+        assert "https://bad.org/\\x01: " in ran.stderr
         assert {path.stat().st_uid for path in folder.rglob("*")} == {owner}
 
 
