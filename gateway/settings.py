@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # with 0 nobody would know which it is
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 

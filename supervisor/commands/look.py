@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 import msgspec
-from pipeline.store.search import SearchPage
 
 from gateway import shape, wire
 from pipeline.clock import SystemClock
@@ -15,6 +14,7 @@ from pipeline.ids import is_uid
 from pipeline.items import Capture, Item, StepEntry
 from pipeline.store.counts import Count, QueueDepth
 from pipeline.store.handle import Store
+from pipeline.store.search import SearchPage
 from pipeline.store.status import RoleReport
 from supervisor.commands import output
 from supervisor.commands.session import load_settings, with_store
@@ -167,6 +167,10 @@ async def _stand(store: Store) -> Standing:
 
 
 def _print_roles(roles: tuple[RoleReport, ...], now: int) -> None:
+    output.line("")
+    if not roles:
+        output.line("No role has run on this data folder yet; start `atlas up`.")
+        return
     rows: list[tuple[object, ...]] = []
     for role in roles:
         seen = (
@@ -178,5 +182,4 @@ def _print_roles(roles: tuple[RoleReport, ...], now: int) -> None:
         for actor in role.actors:
             hands = f"{actor.busy} of {actor.slots}"
             rows.append((role.role, actor.name, actor.state, hands, actor.restarts, actor.last_error or ""))
-    output.line("")
     output.table(("ROLE", "ACTOR", "STATE", "BUSY/PID", "RESTARTS", "LAST ERROR"), rows)
