@@ -199,6 +199,8 @@ _TABLE: tuple[tuple[type[Exception], type[errors.StoreError], str, str], ...] = 
 
 def mapping(error: BaseException, operation: str) -> errors.StoreError | None:
     """The error of ours for one of SQLite's; None for anything that is not SQLite's to say."""
+    if getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHMSIZE:  # set on every error, but not in the stubs
+        error = apsw.FullError(str(error))  # no room for the WAL's index is no failure of the disk
     for theirs, ours, what, hint in _TABLE:
         if isinstance(error, theirs):
             return ours(f"{operation}: {what} ({error})", hint=hint)

@@ -65,7 +65,8 @@ def check_header(conn: apsw.Connection) -> None:
     try:
         _check(conn)
     finally:
-        conn.execute("ROLLBACK")
+        if conn.in_transaction:  # an error of the disk may have ended it
+            conn.execute("ROLLBACK")
 
 
 def _check(conn: apsw.Connection) -> None:

@@ -17,6 +17,7 @@ import trio
 from pipeline import errors
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store import writer as group_commit
+from pipeline.store.connection import mapping
 from pipeline.store.handle import Store, open_store
 from pipeline.store.writer import Writer
 from tests.conftest import ROOT
@@ -145,6 +146,12 @@ async def test_a_full_disk_refuses_and_there_is_room_again_when_there_is_room_ag
     assert keys(tmp_path) == ["big"]
 
 
+def test_no_room_for_the_index_of_the_wal_is_a_full_disk_and_not_a_broken_one() -> None:
+    no_room = apsw.exception_for(apsw.SQLITE_IOERR_SHMSIZE)
+    assert isinstance(mapping(no_room, "open"), errors.StoreFull)
+    assert isinstance(mapping(apsw.exception_for(apsw.SQLITE_IOERR_SHMMAP), "open"), errors.StoreBroken)
+
+
 async def test_a_disk_that_cannot_sync_ends_the_store_and_everyone_who_waits(tmp_path: Path) -> None:
     told: list[Exception] = []
 
@@ -256,6 +263,7 @@ from pathlib import Path
 import trio
 from pipeline.clock import SystemClock
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
+from pipeline.store.connection import mapping
 from pipeline.store.handle import open_store
 from tests.store.faulty_disk import faulty_disk
 from tests.store.hands import page
