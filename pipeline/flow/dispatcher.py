@@ -70,8 +70,7 @@ class Dispatcher:
             pulse.expect(self._fallback + GRACE_SECONDS)
             self._bell, self._item_left = anyio.Event(), False
             try:
-                await self._fill()
-                wait = await self._wait_seconds()
+                wait = await self._wait_seconds() if await self._fill() else self._wait_for_room()
                 self.paused = False
             except (errors.StoreBusy, errors.StoreFull):
                 # Saves fail for the same reason; what is claimed goes on, nothing new is begun.
@@ -80,10 +79,11 @@ class Dispatcher:
             with anyio.move_on_after(wait):
                 await self._bell.wait()
 
-    async def _fill(self) -> None:
+    async def _fill(self) -> bool:
+        """Claim once; False when no mailbox had room and nothing was asked."""
         room = {hundred: box.room for hundred, box in self._mailboxes.items()}
         if not any(places > 0 for places in room.values()):
-            return
+            return False
         claimed = await self._queue.claim(room, boot=self._boot)
         refused: list[Claim] = []
         for claim in claimed:
@@ -93,6 +93,12 @@ class Dispatcher:
                 refused.append(claim)
         if refused:
             await self._give_back(refused)
+        return True
+
+    def _wait_for_room(self) -> float:
+        """Rows may be left for every actor; whichever mailbox has room first is worth a claim."""
+        self._left = frozenset(self._mailboxes)
+        return self._fallback
 
     async def _give_back(self, refused: list[Claim]) -> None:
         """Forwarded items were faster than these: their places are taken."""

@@ -78,7 +78,9 @@ def keep_piece(conn: apsw.Connection, claim: Claim, entries: Sequence[Entry], to
 def _held(conn: apsw.Connection, claim: Claim) -> tuple[int | None, int | None]:
     """The item or the feed of a leased row. Raises LeaseLost when it is no longer ours."""
     held = conn.execute(
-        "SELECT item_id, feed_id FROM work WHERE id = ? AND lease_token = ?", (claim.work_id, claim.lease_token)
+        # The stage too: the lease goes on with the row, and a step that was finished may not be finished again.
+        "SELECT item_id, feed_id FROM work WHERE id = ? AND lease_token = ? AND stage = ?",
+        (claim.work_id, claim.lease_token, claim.stage),
     ).get
     if held is None:
         raise errors.LeaseLost(f"the lease on {claim.subject} is gone", hint="its work was dropped; nothing is lost")

@@ -269,6 +269,32 @@ async def test_rows_left_behind_by_a_full_mailbox_are_claimed_as_soon_as_there_i
     assert await states(bench) == {"done": 200}
 
 
+async def test_with_every_mailbox_full_a_row_that_comes_due_costs_no_look_after_another(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    async def long(_claim: Claim, _ctx: StageContext) -> Outcome:
+        await trio.sleep(50)
+        return await advance(_claim, _ctx)
+
+    bench.build({100: advance, 300: long}, slots=1, deadline=1000)
+    await save(bench, 6)
+    (claim,) = await bench.store.queue.claim({100: 1}, boot="boot")
+    await bench.store.queue.finish(
+        claim, Retry(reason=Reason(code="x"), after=20.0), steps=(), following=300, boot="boot"
+    )
+    looks = 0
+    outlook = bench.store.queue.outlook
+
+    async def counted() -> object:
+        nonlocal looks
+        looks += 1
+        return await outlook()
+
+    bench.store.queue.outlook = counted  # type: ignore[method-assign,assignment]
+    await bench.run(29)
+    assert looks < 20
+
+
 async def test_suspects_of_a_crash_follow_each_other_without_waiting_for_the_fallback(
     bench: Bench, autojump_clock: MockClock
 ) -> None:

@@ -62,6 +62,16 @@ async def test_whoever_lost_the_lease_can_no_longer_finish_and_writes_nothing(st
     assert (await finish(store, quick, captured(quick))).state is State.LEASED
 
 
+async def test_a_step_that_was_finished_is_not_finished_again(store: Store) -> None:
+    (uid,) = await accept(store, 1)
+    (claim,) = await claim_all(store)
+    await finish(store, claim, captured(claim))
+    before = await store.items.get(uid)
+    with pytest.raises(errors.LeaseLost):
+        await finish(store, claim, captured(claim))
+    assert await store.items.get(uid) == before
+
+
 async def test_a_renewed_lease_does_not_run_out(store: Store, clock: TestClock) -> None:
     await accept(store, 1)
     (claim,) = await claim_all(store)
