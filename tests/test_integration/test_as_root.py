@@ -137,4 +137,5 @@ def test_a_data_folder_that_cannot_be_written_is_one_line_and_69(
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (Exit.UNAVAILABLE, "")
     (line,) = ran.stderr.splitlines()
-    assert f"Permission denied: '{folder}/" in line
+    assert "Permission denied" in line
+    assert f"{folder}/" in line
