@@ -25,13 +25,16 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 # The checkout's own config.toml and .env are the user's: an instance does not read them.
 PLAIN: Final = {"ATLAS_CONFIG": os.devnull, "ATLAS_ENV_FILE": os.devnull}
 # Runs a module as `python -m` does, but first asks the kernel (1 = PR_SET_PDEATHSIG) for SIGTERM when the parent dies,
-# so that even kill -9 of the parent leaves nothing running. Not a preexec_fn: unsafe where the parent has threads.
+# so that even kill -9 of the parent leaves nothing running; a parent that died before that is told by its pid. Not a
+# preexec_fn: unsafe where the parent has threads.
 _BOOT: Final = """
-import ctypes, runpy, signal, sys
+import ctypes, os, runpy, signal, sys
 prctl = getattr(ctypes.CDLL(None), "prctl", None)
 if prctl is not None:
     prctl(1, signal.SIGTERM, 0, 0, 0)
-del sys.argv[0]
+if os.getppid() != int(sys.argv[1]):
+    sys.exit()
+del sys.argv[:2]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 _LOOK_AGAIN: Final = 0.05  # seconds between two looks at a process that is starting
@@ -77,7 +80,7 @@ class Process:
         self._out, self._err = folder / f"{self.name}.out", folder / f"{self.name}.err"
         with self._out.open("wb") as out, self._err.open("ab") as err:
             self.popen = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                [sys.executable, "-P", "-c", _BOOT, *arguments],
+                [sys.executable, "-P", "-c", _BOOT, str(os.getpid()), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

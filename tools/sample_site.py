@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from tools.sample.pages import Answer, answers, not_found
 
+STOPPING = {signal.SIGTERM, signal.SIGINT}
+
 
 class SampleSite(ThreadingHTTPServer):
     """The site; its answers are rendered once, when the port is known."""
@@ -55,13 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args(arguments)
+    # Blocked in every thread and waited for, not handled: a handler runs only once the main thread wakes, and a signal
+    # that another thread takes does not wake it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with SampleSite(options.port) as site:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
         threading.Thread(target=site.serve_forever, daemon=True).start()
         print(site.address, flush=True)
-        stop.wait()
+        signal.sigwait(STOPPING)
         site.shutdown()
     return 0
 
