@@ -18,37 +18,10 @@ import hypercorn.asyncio
 import hypercorn.config
 from quart import Quart
 
-from gateway.settings import ApiSettings
-from pipeline.errors import AtlasError
+from supervisor.port import BACKLOG
 
 GRACEFUL_SECONDS = 5.0  # for requests in hand
 STOP_SECONDS = 7.0  # then the process ends, whatever is open; the promise is 8
-BACKLOG = 4096  # connections that the kernel keeps while the api restarts
-
-
-class PortTaken(AtlasError):
-    """Somebody else listens there."""
-
-    code = "port_taken"
-    retryable = True
-
-
-def listening_socket(settings: ApiSettings) -> socket.socket:
-    """A listening socket. Raises PortTaken with what to do about it."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        sock.bind((settings.host, settings.port))
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise PortTaken(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
-            hint="choose another with --port N or [api] port, or stop what uses it",
-        ) from error
-    return sock
 
 
 async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:

@@ -12,13 +12,13 @@ import trio
 from gateway.settings import ApiSettings
 from observability import log
 from observability.names import Event
+from pipeline import ids
 from supervisor.address import reached_by, sign_in_url
 from supervisor.child import ChildEvent, ChildSpec, Happening, Hooks, Started
 from supervisor.children import RoleProcess, periodic
 from supervisor.exits import Exit
 from supervisor.settings import Config
 from supervisor.tree import Supervisor
-from supervisor.worker import new_error_id
 
 PARENT_VARIABLE = "SUPERVISED_BY"  # tells a role whose death it must not outlive
 TICK_SECONDS = 300.0
@@ -57,7 +57,7 @@ class Up:
         )
         self.hooks = Hooks(
             report=self._report,
-            new_error_id=new_error_id,
+            new_error_id=ids.new_error_id,
             random=random.random,
             stuck=lambda _path: os._exit(Exit.INTERNAL),
         )

@@ -1,6 +1,7 @@
 """The composition root: each role's parts are made and put together here, and nowhere else.
 
-Every `run_…` returns the exit code of its process.
+Every `run_…` returns the exit code of its process. A role imports what is its own when it starts: a worker without the
+web server, and an api without the pipeline's network, start a second sooner and stay smaller.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING
 
 import trio
 
-from gateway.app import create_app
-from gateway.deps import Deps
-from gateway.news import News
 from observability import log
 from observability.names import Event
 from pipeline import ids
@@ -24,9 +23,6 @@ from pipeline.clock import SystemClock
 from pipeline.errors import AtlasError, StoreBusy, StoreFull
 from pipeline.store.handle import Store, open_store
 from pipeline.store.status import RoleReport
-from stages.catalog import StageSettings, catalog
-from stages.net.client import Fetcher
-from stages.parse.pool import ParsePool
 from supervisor.arguments import version
 from supervisor.child import SupervisorGaveUp
 from supervisor.children import die_with_parent
@@ -35,13 +31,16 @@ from supervisor.exits import Exit, exit_code, refused
 from supervisor.lock import exclusive
 from supervisor.notify import Notify
 from supervisor.ownership import live_as_owner
+from supervisor.port import listening_socket
 from supervisor.rundir import run_dir_from
-from supervisor.serve import listening_socket, serve, stop_on_signals
 from supervisor.settings import Config
 from supervisor.tree import supervise
 from supervisor.until import alone, until_signal
 from supervisor.up import PARENT_VARIABLE, Up
-from supervisor.worker import Worker
+
+if TYPE_CHECKING:
+    from gateway.news import News
+    from supervisor.worker import Worker
 
 STOP_GRACE_SECONDS = 4.0  # after `[worker] drain_seconds`, for cancelled slots and for closing
 GIVE_BACK_SECONDS = 3.0
@@ -140,6 +139,11 @@ def _stopping(notify: Notify, running: list[Worker]) -> None:
 
 
 async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
+    from stages.catalog import StageSettings, catalog
+    from stages.net.client import Fetcher
+    from stages.parse.pool import ParsePool
+    from supervisor.worker import Worker
+
     boot, clock, logger = ids.new_token(), SystemClock(), log.get_logger()
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
@@ -198,6 +202,11 @@ def _parse_environ() -> dict[str, str]:
 
 
 async def _api(config: Config, sock: socket.socket) -> None:
+    from gateway.app import create_app
+    from gateway.deps import Deps
+    from gateway.news import News
+    from supervisor.serve import serve, stop_on_signals
+
     notify = Notify.from_environment(os.environ, pid=os.getpid())
     news, clock = News(), SystemClock()
 

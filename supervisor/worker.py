@@ -86,7 +86,7 @@ class Worker:
             queue=config.queue,
             retry=config.retry,
             random=random.random,
-            error_id=new_error_id,
+            error_id=ids.new_error_id,
             news=self._news,
             log=log,
         )
@@ -94,7 +94,7 @@ class Worker:
         self._pipeline = self._pipeline_tree()
         self.root = self._tree()
         self.hooks = Hooks(
-            report=self._report_event, new_error_id=new_error_id, random=random.random, stuck=self._stuck
+            report=self._report_event, new_error_id=ids.new_error_id, random=random.random, stuck=self._stuck
         )
 
     def _tree(self) -> Supervisor:
@@ -196,11 +196,6 @@ _EVENTS = {
     Happening.STALL: Event.ACTOR_STALLED,
     Happening.GIVE_UP: Event.SUPERVISOR_GAVE_UP,
 }
-
-
-def new_error_id() -> str:
-    """Eight letters that a person can read to another."""
-    return ids.system_random(5).hex()[:8]
 
 
 def _service(name: str, *children: ChildSpec) -> Supervisor:

@@ -38,7 +38,7 @@ _MARKUP: Final = re.compile(
 )
 _PROLOGUE: Final = re.compile(rb"(?:\s+|<\?xml[^>]{0,200}\?>|<!--.{0,1000}?-->){0,20}", re.DOTALL)
 _WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-_CONTROL: Final = frozenset(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B}
+_CONTROL: Final = bytes(sorted(set(range(0x20)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1B}))
 
 
 def effective_type(declared: str, content: bytes) -> str:
@@ -71,4 +71,4 @@ def _magic(head: bytes) -> str | None:
 
 def _binary(head: bytes) -> bool:
     """Control bytes that stand in no text; UTF-16 says by its first two bytes that it may have them."""
-    return not head.startswith(_WIDE_BOMS) and any(byte in _CONTROL for byte in head)
+    return not head.startswith(_WIDE_BOMS) and len(head.translate(None, _CONTROL)) < len(head)

@@ -96,6 +96,15 @@ def test_the_worker_itself_loads_no_parser_of_foreign_bytes() -> None:
     assert (ran.stdout, ran.stderr) == ("[]\n", "")
 
 
+def test_the_worker_loads_no_web_server_and_the_api_no_way_to_the_network() -> None:
+    """A role starts sooner and stays smaller without what only another one needs."""
+    worker = "supervisor.wiring, supervisor.worker, stages.catalog, stages.net.client, stages.parse.pool"
+    api = "supervisor.wiring, supervisor.serve, gateway.app"
+    for modules, others in ((worker, ("quart", "hypercorn", "jinja2")), (api, ("httpx2", "httpcore2", "stages.net"))):
+        ran = python(f"import sys, {modules}; print(sorted(set({others!r}) & set(sys.modules)))")
+        assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter that sees the checkout."""
     return subprocess.run(
