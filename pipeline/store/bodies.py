@@ -19,7 +19,9 @@ from pipeline.store.writer import Writer
 
 LEVEL = 3  # zstd's default: a page in under 2 ms
 BODY_MOST = 268_435_456  # what decompression may give at most, whatever the frame claims
-RECENT_BYTES = 16_777_216  # bodies just written, kept in memory for the stages that come next
+# Bodies just written, kept in memory for the stages that come next: about as many as there are claims in memory.
+RECENT_BYTES = 16_777_216
+RECENT_BODIES = 64
 
 
 class BodyStore:
@@ -29,7 +31,7 @@ class BodyStore:
         self._writer = writer
         self._readers = readers
         self._clock = clock
-        self._recent = _Recent(RECENT_BYTES)
+        self._recent = _Recent(RECENT_BYTES, RECENT_BODIES)
 
     async def put(self, content: bytes) -> str:
         """Keep a body; returns its key. On the disk when it returns; the same bytes are stored once."""
@@ -65,10 +67,11 @@ class BodyStore:
 
 
 class _Recent:
-    """The last bodies that were written, at most `limit` bytes of them: what was written is what would be read."""
+    """The last bodies that were written, bounded in bytes and in number: what was written is what would be read."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most: int) -> None:
         self._limit = limit
+        self._most = most
         self._size = 0
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
 
@@ -77,7 +80,7 @@ class _Recent:
             return
         self._bodies[digest] = content
         self._size += len(content)
-        while self._size > self._limit:
+        while self._size > self._limit or len(self._bodies) > self._most:
             _, oldest = self._bodies.popitem(last=False)
             self._size -= len(oldest)
 
