@@ -97,11 +97,8 @@ def hundred(number: int) -> int:
 
 
 def may_advance(number: int, to: int) -> bool:
-    """Whether a row at `number` may move to `to`: forward within its actor, into the next one, or to the end of 500."""
-    if to <= number:
-        return False
-    gap = hundred(to) - hundred(number)
-    return gap == 0 or (gap == 100 and ENTRY[hundred(to)] == to)
+    """Whether a row at `number` may move to `to`: forward within its actor, or to where a later one is entered."""
+    return to > number and (hundred(to) == hundred(number) or ENTRY.get(hundred(to)) == to)
 
 
 def may_divert(number: int, to: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline import errors
-from pipeline.lifecycle import ENTRY, may_divert
+from pipeline.lifecycle import ENTRY, may_advance, may_divert
 from pipeline.stage import StageSpec
 
 # Where rows enter from outside: polls, pages, and notes (which have nothing to fetch).
@@ -53,11 +53,16 @@ def _faults_between(specs: Sequence[StageSpec]) -> list[str]:
     for spec in specs:
         if spec.following is not None and spec.following not in by_hundred:
             faults.append(f"{spec.name} is followed by {spec.following}, which is not there")
-        elif spec.following is not None and spec.following <= spec.hundred:
+        elif spec.following is not None and not may_advance(_last(spec.hundred), ENTRY.get(spec.following, 0)):
             faults.append(f"{spec.name} is followed by {spec.following}: the flow goes forward only")
     reached = _reached(by_hundred)
     faults.extend(f"{spec.name} is never reached" for spec in specs if spec.hundred not in reached)
     return faults
+
+
+def _last(hundred: int) -> int:
+    """The last number of an actor: what follows must lie behind it."""
+    return hundred + 99
 
 
 def _reached(by_hundred: dict[int, StageSpec]) -> set[int]:

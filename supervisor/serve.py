@@ -44,7 +44,7 @@ async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def stop_on_signals(on_stop: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set. From the first on, the process has STOP_SECONDS left to live."""
+    """An event that SIGTERM and SIGINT set. From the first on, STOP_SECONDS are left, closing included."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def begin() -> None:
@@ -62,4 +62,3 @@ async def stop_on_signals(on_stop: Callable[[], None]) -> AsyncIterator[asyncio.
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        # Kept running: what is left to close must not take for ever either.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import msgspec
 
-from pipeline.lifecycle import IN_FLIGHT, State
+from pipeline.lifecycle import IN_FLIGHT
 from pipeline.settings import QueueSettings
 from pipeline.store import rows
 
@@ -100,8 +100,3 @@ def recount(conn: apsw.Connection) -> int:
         )
     conn.execute("UPDATE totals SET n = ? WHERE name = 'drift'", (drift,))
     return drift
-
-
-def in_state(conn: apsw.Connection, state: State) -> int:
-    """How many items are in one state."""
-    return rows.integer(conn.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE state = ?", (state,)).get)

@@ -12,7 +12,7 @@ from pipeline import errors
 from pipeline.effects import Entry
 from pipeline.ids import Random
 from pipeline.items import StepEntry
-from pipeline.lifecycle import ENTRY, State, hundred
+from pipeline.lifecycle import ENTRY, State, hundred, may_divert
 from pipeline.settings import QueueSettings
 from pipeline.store import claims, endings, rows, steps
 from pipeline.store.apply import Applying, apply, keep_entries
@@ -122,6 +122,11 @@ def _wait(conn: apsw.Connection, work: Finish, item_id: int, retry: Retry) -> No
 
 
 def _divert(conn: apsw.Connection, work: Finish, item_id: int, divert: Divert) -> None:
+    if not may_divert(work.claim.stage, divert.stage):
+        raise errors.StoreError(
+            f"a row at {work.claim.stage} may not go to {divert.stage}",
+            hint="this is a fault of Atlas; please report it",
+        )
     conn.execute(
         """UPDATE work SET state = 'ready', hundred = ?, stage = ?, attempts = 0, crashes = 0, due_at = ?,
                lease_token = NULL, lease_boot = NULL, lease_until = NULL WHERE id = ?""",

@@ -127,6 +127,15 @@ async def test_an_item_sent_back_to_fetching_is_ready_there(store: Store) -> Non
     assert (await store.items.get(uid)).reason == WHY
 
 
+async def test_a_move_that_the_lifecycle_does_not_know_is_refused_and_changes_nothing(store: Store) -> None:
+    (uid,) = await accept(store, 1)
+    (claim,) = await claim_all(store)
+    before = await store.items.get(uid)
+    with pytest.raises(errors.StoreError, match="may not go to"):
+        await finish(store, claim, Divert(stage=Stage.FALLING_BACK, reason=WHY))
+    assert await store.items.get(uid) == before
+
+
 async def test_what_a_dead_worker_held_is_ready_again_at_once_at_the_stage_it_had_reached(store: Store) -> None:
     await accept(store, 2)
     first, _second = await claim_all(store, "dead")
