@@ -26,6 +26,7 @@ class KeepCapture(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_modified: str | None = None
     provider: str = "direct"
     captured_at: int = 0
+    similarity: float | None = None  # to the page that was asked for, 0 to 1; None where nothing was compared
     digest: str = ""  # set by the store: the body's key in archive.db
     size: int = 0  # set by the store
 

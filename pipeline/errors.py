@@ -195,6 +195,33 @@ class RedirectRefused(FetchError):
     retryable = False
 
 
+class RobotsDenied(FetchError):
+    """The site's robots.txt keeps programs away from this page."""
+
+    code = "robots_denied"
+    retryable = False
+
+
+class BreakerOpen(FetchError):
+    """The host or provider has failed again and again, or asked to be left alone: it was not asked.
+
+    `retry_after` in seconds: when the next probe may go.
+    """
+
+    code = "breaker_open"
+
+    def __init__(self, message: str, *, name: str, retry_after: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+        self.retry_after = retry_after
+
+
+class QuotaSpent(RateLimited):
+    """A provider's daily queries are used up; `retry_after` in seconds."""
+
+    code = "quota_spent"
+
+
 class HttpStatus(FetchError):
     """The server answered with an error status; `retry_after` in seconds when it said so."""
 

@@ -92,6 +92,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     last_modified: str | None = None
     provider: str = "direct"
     captured_at: int = 0  # wall ms; for archives the archive's own date
+    similarity: float | None = None  # of a copy found elsewhere to what was asked for, 0 to 1
 
 
 class StepEntry(msgspec.Struct, frozen=True, kw_only=True):

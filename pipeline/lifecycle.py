@@ -102,5 +102,5 @@ def may_advance(number: int, to: int) -> bool:
 
 
 def may_divert(number: int, to: int) -> bool:
-    """Whether a row may go back: only a failed validation, and only to falling back (140)."""
-    return hundred(number) == 200 and to == Stage.FALLING_BACK
+    """Whether a row may go to falling back (140): after a fetch in vain, or from a failed validation."""
+    return hundred(number) in (100, 200) and to == Stage.FALLING_BACK

@@ -29,6 +29,15 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     forward_seconds: Seconds = 30.0  # how long a finished item waits for room in the next mailbox
 
 
+class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[breaker]: for each host and each provider"""
+
+    failures: Positive = 5  # in a row; then nobody asks for a while
+    open_seconds: Seconds = 60.0  # the first time, then doubled up to the cap
+    cap_seconds: Seconds = 3600.0
+    successes: Positive = 2  # good probes in a row until it is trusted again
+
+
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[retry]"""
 

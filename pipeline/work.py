@@ -35,6 +35,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     item: Item | None = None
     feed: Feed | None = None
     capture: Capture | None = None
+    spent: tuple[str, ...] = ()  # fallback providers that were asked for this row already
+    entered_at: int = 0  # wall ms at which the row came to this actor, or last fell back
 
     @property
     def subject(self) -> str:
@@ -61,11 +63,15 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Divert(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Go back to an earlier stage (a failed validation back to falling back)."""
+    """Go (back) to falling back: after a failed validation, a fetch in vain, or a provider without a copy.
+
+    `spent` names the providers that need not be asked again; they are added to the row's.
+    """
 
     stage: Stage
     reason: Reason
     effects: tuple[Effect, ...] = ()
+    spent: tuple[str, ...] = ()
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, tag=True):

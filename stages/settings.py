@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,6 +23,9 @@ class NetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_bytes: Positive = 15 * 1024 * 1024  # after decompression
     max_redirects: Annotated[int, msgspec.Meta(ge=0)] = 5
     per_host: Positive = 4  # requests at once to one host and port
+    per_host_per_second: Seconds = 2.0  # requests to one host and port in the long run,
+    per_host_burst: Positive = 20  # after so many at once
+    robots: Literal["feeds", "all", "none"] = "feeds"  # what heeds robots.txt: what a feed brought, everything, nothing
 
     def __post_init__(self) -> None:
         for network in self.allow_networks:
@@ -39,6 +42,28 @@ class AcquireSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     slots: Positive = 32
     deadline_seconds: Seconds = 90.0  # a whole fetch (net.total_seconds) and the wait for a turn at its host
+
+
+class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[fallback]"""
+
+    providers: tuple[str, ...] = ("browser", "wayback", "archive_today", "google", "searxng", "brave")  # in this order
+    direct_attempts: Positive = 3  # failed fetches of the page itself before another way is tried
+    patience_seconds: Seconds = 3600.0  # how long an item waits for one that is left alone, before it goes on without
+    similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5  # least likeness of a copy from another address
+    ask_about_private: bool = False  # may others be told addresses that `[net] allow_networks` lets through?
+    wayback_url: str = "https://archive.org/wayback/available"
+    wayback_cdx_url: str = "https://web.archive.org/cdx/search/cdx"
+    wayback_web_url: str = "https://web.archive.org/web"
+    archive_today_url: str = "https://archive.ph"
+    google_url: str = "https://www.googleapis.com/customsearch/v1"
+    google_key: str = ""
+    google_engine: str = ""
+    google_per_day: Positive = 100
+    searxng_url: str = ""  # of an instance with its JSON format switched on
+    brave_url: str = "https://api.search.brave.com/res/v1/web/search"
+    brave_key: str = ""
+    brave_per_day: Positive = 60
 
 
 class ParseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

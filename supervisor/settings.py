@@ -10,8 +10,8 @@ import msgspec
 
 from gateway.settings import ApiSettings
 from observability.settings import LogSettings
-from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
-from stages.settings import AcquireSettings, DiscoverSettings, NetSettings, ParseSettings
+from pipeline.settings import BreakerSettings, DatabaseSettings, QueueSettings, RetrySettings
+from stages.settings import AcquireSettings, DiscoverSettings, FallbackSettings, NetSettings, ParseSettings
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +44,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     net: NetSettings = msgspec.field(default_factory=NetSettings)
     acquire: AcquireSettings = msgspec.field(default_factory=AcquireSettings)
     parse: ParseSettings = msgspec.field(default_factory=ParseSettings)
+    fallback: FallbackSettings = msgspec.field(default_factory=FallbackSettings)
+    breaker: BreakerSettings = msgspec.field(default_factory=BreakerSettings)
     discover: DiscoverSettings = msgspec.field(default_factory=DiscoverSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)

@@ -100,6 +100,7 @@ def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> i
             last_modified=effect.last_modified,
             provider=effect.provider,
             captured_at=effect.captured_at,
+            similarity=effect.similarity,
         ),
     )
     return None

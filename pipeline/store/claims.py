@@ -61,10 +61,10 @@ def _promote(conn: apsw.Connection, now: int, limits: QueueSettings) -> None:
     if room <= 0:
         return
     promoted = conn.execute(
-        """UPDATE work SET state = 'ready' WHERE id IN
+        """UPDATE work SET state = 'ready', entered_at = ? WHERE id IN
                (SELECT id FROM work WHERE state = 'deferred' ORDER BY priority, id LIMIT ?)
            RETURNING item_id, stage""",
-        (room,),
+        (now, room),
     ).fetchall()
     for item_id, stage in promoted:
         conn.execute("UPDATE items SET state = 'ready', stage = ?, changed_at = ? WHERE id = ?", (stage, now, item_id))
@@ -113,8 +113,9 @@ def _lease(conn: apsw.Connection, work_id: int, moment: Moment, limits: QueueSet
 
 def read_claim(conn: apsw.Connection, work_id: int) -> Claim:
     """The claim on a leased row, as it stands now."""
-    token, stage, attempts, crashes, item_id, feed_id = conn.execute(
-        "SELECT lease_token, stage, attempts, crashes, item_id, feed_id FROM work WHERE id = ?", (work_id,)
+    token, stage, attempts, crashes, item_id, feed_id, spent, entered_at = conn.execute(
+        "SELECT lease_token, stage, attempts, crashes, item_id, feed_id, spent, entered_at FROM work WHERE id = ?",
+        (work_id,),
     ).get
     if item_id is None:
         feed = conn.execute(f"SELECT {rows.FEED_COLUMNS} FROM feeds WHERE id = ?", (feed_id,)).get
@@ -137,6 +138,8 @@ def read_claim(conn: apsw.Connection, work_id: int) -> Claim:
         trace=msgspec.json.decode(rows.text(row[rows.ITEM_WIDTH]), type=dict[str, str]),
         item=rows.item(row),
         capture=steps.newest_capture(conn, item_id),
+        spent=rows.strings(spent),
+        entered_at=entered_at,
     )
 
 

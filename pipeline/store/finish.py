@@ -94,8 +94,9 @@ def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSett
         return Finished(next=None, state=State.DONE)
     entry = ENTRY[work.following]
     conn.execute(
-        "UPDATE work SET hundred = ?, stage = ?, attempts = 0, crashes = 0, lease_until = ? WHERE id = ?",
-        (work.following, entry, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
+        """UPDATE work SET hundred = ?, stage = ?, attempts = 0, crashes = 0, entered_at = ?, lease_until = ?
+           WHERE id = ?""",
+        (work.following, entry, now, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
     )
     conn.execute("UPDATE items SET stage = ?, reason = NULL, changed_at = ? WHERE id = ?", (entry, now, item_id))
     return Finished(next=claims.read_claim(conn, work.claim.work_id), state=State.LEASED)
@@ -129,13 +130,25 @@ def _divert(conn: apsw.Connection, work: Finish, item_id: int, divert: Divert) -
         )
     conn.execute(
         """UPDATE work SET state = 'ready', hundred = ?, stage = ?, attempts = 0, crashes = 0, due_at = ?,
-               lease_token = NULL, lease_boot = NULL, lease_until = NULL WHERE id = ?""",
-        (hundred(divert.stage), divert.stage, work.moment.now, work.claim.work_id),
+               entered_at = ?, spent = ?, lease_token = NULL, lease_boot = NULL, lease_until = NULL WHERE id = ?""",
+        (
+            hundred(divert.stage),
+            divert.stage,
+            work.moment.now,
+            work.moment.now,
+            _spent(work.claim.spent, divert.spent),
+            work.claim.work_id,
+        ),
     )
     conn.execute(
         "UPDATE items SET state = 'ready', stage = ?, reason = ?, changed_at = ? WHERE id = ?",
         (divert.stage, endings.encode(divert.reason), work.moment.now, item_id),
     )
+
+
+def _spent(before: Sequence[str], more: Sequence[str]) -> str:
+    """The providers asked so far, each once, as the row holds them."""
+    return msgspec.json.encode(tuple(dict.fromkeys((*before, *more)))).decode()
 
 
 def _reached(work: Finish) -> int:

@@ -19,6 +19,7 @@ from pipeline.clock import Clock
 from pipeline.ids import Random, system_random
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.bodies import BodyStore
+from pipeline.store.breakers import BreakerStore
 from pipeline.store.connection import (
     ARCHIVE_CACHES,
     ATLAS_CACHES,
@@ -57,6 +58,7 @@ class Store(NamedTuple):
     tokens: TokenStore
     status: StatusStore
     outbox: OutboxStore
+    breakers: BreakerStore
 
 
 @contextlib.asynccontextmanager
@@ -109,6 +111,7 @@ async def open_store(
             tokens=TokenStore(db),
             status=StatusStore(db),
             outbox=OutboxStore(db),
+            breakers=BreakerStore(db),
         )
 
 

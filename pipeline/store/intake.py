@@ -207,7 +207,7 @@ def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings
 
 def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, now: int) -> None:
     conn.execute(
-        """INSERT INTO work (item_id, hundred, stage, state, priority, due_at)
-           SELECT id, ?, ?, state, priority, ? FROM items WHERE id = ?""",
-        (hundred(entry), entry, now, item_id),
+        """INSERT INTO work (item_id, hundred, stage, state, priority, due_at, entered_at)
+           SELECT id, ?, ?, state, priority, ?, ? FROM items WHERE id = ?""",
+        (hundred(entry), entry, now, now, item_id),
     )

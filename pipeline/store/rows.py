@@ -32,7 +32,9 @@ SUMMARY_COLUMNS = """
     coalesce(nullif(d.summary, ''), substr(d.text, 1, 300), '')
 """
 
-CAPTURE_COLUMNS = "body, size, url, final_url, status, media_type, charset, etag, last_modified, provider, captured_at"
+CAPTURE_COLUMNS = """
+    body, size, url, final_url, status, media_type, charset, etag, last_modified, provider, captured_at, similarity
+"""
 DOCUMENT_COLUMNS = """
     item_id, title, author, site, published, language, description, text, markdown, html, images, links,
     word_count, reading_minutes, summary, phrases, method, text_hash, content_hash, extracted_at
@@ -131,6 +133,7 @@ def capture(row: Row) -> Capture:
         last_modified=cast("str | None", row[8]),
         provider=text(row[9]),
         captured_at=integer(row[10]),
+        similarity=cast("float | None", row[11]),
     )
 
 

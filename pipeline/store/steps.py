@@ -39,7 +39,7 @@ def timeline(conn: apsw.Connection, item_id: int) -> tuple[StepEntry, ...]:
 def keep_capture(conn: apsw.Connection, item_id: int, capture: Capture) -> None:
     """Refer to a body that is in archive.db already."""
     conn.execute(
-        f"INSERT INTO captures (item_id, {rows.CAPTURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO captures (item_id, {rows.CAPTURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             item_id,
             capture.body,
@@ -53,6 +53,7 @@ def keep_capture(conn: apsw.Connection, item_id: int, capture: Capture) -> None:
             capture.last_modified,
             capture.provider,
             capture.captured_at,
+            capture.similarity,
         ),
     )
 

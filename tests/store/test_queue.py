@@ -127,12 +127,31 @@ async def test_an_item_sent_back_to_fetching_is_ready_there(store: Store) -> Non
     assert (await store.items.get(uid)).reason == WHY
 
 
+async def test_the_providers_that_were_asked_stay_with_the_row_until_the_item_is_sent_through_anew(
+    store: Store,
+) -> None:
+    await accept(store, 1)
+    (claim,) = await claim_all(store)
+    assert (claim.spent, claim.entered_at) == ((), TestClock().wall)
+    for name in ("wayback", "google", "wayback"):
+        await finish(store, claim, Divert(stage=Stage.FALLING_BACK, reason=WHY, spent=(name,)))
+        (claim,) = await claim_all(store)
+    assert claim.spent == ("wayback", "google")
+    validated = (await finish(store, claim, captured(claim))).next
+    assert validated is not None
+    assert validated.spent == ("wayback", "google")
+    await finish(store, validated, Bury(reason=WHY))
+    await accept(store, 1)
+    (again,) = await claim_all(store)
+    assert again.spent == ()
+
+
 async def test_a_move_that_the_lifecycle_does_not_know_is_refused_and_changes_nothing(store: Store) -> None:
     (uid,) = await accept(store, 1)
     (claim,) = await claim_all(store)
     before = await store.items.get(uid)
     with pytest.raises(errors.StoreError, match="may not go to"):
-        await finish(store, claim, Divert(stage=Stage.FALLING_BACK, reason=WHY))
+        await finish(store, claim, Divert(stage=Stage.PROCESSING, reason=WHY))
     assert await store.items.get(uid) == before
 
 

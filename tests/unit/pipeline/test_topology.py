@@ -32,7 +32,7 @@ def test_a_graph_that_runs_is_frozen_in_the_order_of_the_flow() -> None:
         ((spec("a", 100, None), spec("b", 100, None)), "share a hundred"),
         ((spec("a", 100, 200), spec("a", 200, None)), "share a name"),
         ((spec("a", 100, 100),), "forward only"),
-        ((spec("a", 100, None, diverts=(Stage.FALLING_BACK,)),), "a may not divert to"),
+        ((spec("a", 100, 300), spec("b", 300, None, diverts=(Stage.FALLING_BACK,))), "b may not divert to"),
     ],
 )
 def test_each_fault_of_a_graph_is_named(specs: tuple[StageSpec, ...], said: str) -> None:
