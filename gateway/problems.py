@@ -30,6 +30,7 @@ STATUS: dict[type[errors.AtlasError], int] = {
     errors.QueueFull: 503,
     errors.StoreBusy: 503,
     errors.StoreFull: 507,
+    errors.ArchiveAway: 503,
     errors.Unsupported: 415,
 }
 RETRY_AFTER = {503: 5, 507: 60}  # seconds, where the error itself names none
@@ -87,7 +88,7 @@ def describe(deps: Deps, error: Exception) -> ProblemOut:
 def _known(error: errors.AtlasError) -> ProblemOut:
     status = _status(error)
     retry_after = RETRY_AFTER.get(status)
-    if isinstance(error, errors.RateLimited):
+    if isinstance(error, errors.RateLimited | errors.ArchiveAway):
         retry_after = max(1, math.ceil(error.retry_after))
     faults = error.faults if isinstance(error, errors.InvalidInput) else ()
     return _problem(status, error.code, error.message, hint=error.hint, errors=faults, retry_after=retry_after)

@@ -34,6 +34,7 @@ class Event(StrEnum):
     ITEM_BURIED = "item.buried", "An item became a dead letter, with its reason; it can be replayed."
     LEASE_LOST = "lease.lost", "A finished step was dropped, because the row had gone to somebody else."
     LEASES_RECLAIMED = "lease.reclaimed", "Leases of a worker that died were taken back."
+    ARCHIVE_AWAY = "archive.away", "archive.db cannot be used: the library works, what needs bodies waits."
     QUEUE_DRIFT = "queue.drift", "The kept counts differ from a recount; they were repaired."
     REQUEST_FAILED = "request.failed", "A request ended in an error of ours; the error id is in the answer."
     LIBRARY = "library.message", "A message of a library, routed into our log."

@@ -132,6 +132,14 @@ class StoreTooNew(StoreError):
     code = "store_too_new"
 
 
+class ArchiveAway(StoreError):
+    """archive.db cannot be used, the library can: what needs a body waits. `retry_after` in seconds."""
+
+    code = "archive_unavailable"
+    retryable = True
+    retry_after: ClassVar[float] = 60.0
+
+
 class StoreBroken(StoreError):
     """An I/O error on the database: what is on the disk is unknown, the process must end and start again."""
 

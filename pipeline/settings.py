@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -18,6 +19,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     pool_size: Positive = 4  # read connections of a process
     synchronous: Literal["full", "normal"] = "full"  # normal loses acknowledged saves at a power cut
     busy_timeout_ms: Positive = 5000
+    # Kept free on the disk: below the larger of the two nothing new is taken in. At most a fifth of the disk.
+    reserve_mib: NotNegative = 1024
+    reserve_percent: Annotated[float, msgspec.Meta(ge=0, le=20)] = 5.0
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

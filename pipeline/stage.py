@@ -20,6 +20,7 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float  # seconds for one handle(); past it the try has failed
     following: int | None = None  # the hundred that comes after; None ends the item
     diverts: tuple[Stage, ...] = ()  # where else it may send a row
+    needs_bodies: bool = False  # it reads or keeps bodies: while the archive is away its rows wait
 
 
 class StageContext(Protocol):

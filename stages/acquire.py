@@ -46,7 +46,12 @@ class Acquire:
     def __init__(self, settings: AcquireSettings, fetcher: FetchPort) -> None:
         self._fetcher = fetcher
         self.spec = StageSpec(
-            name="acquire", hundred=100, slots=settings.slots, deadline=settings.deadline_seconds, following=200
+            name="acquire",
+            hundred=100,
+            slots=settings.slots,
+            deadline=settings.deadline_seconds,
+            following=200,
+            needs_bodies=True,
         )
 
     async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:

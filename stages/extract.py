@@ -28,7 +28,9 @@ class Extract:
 
     def __init__(self, parser: Parser, *, slots: int, deadline: float) -> None:
         self._parser = parser
-        self.spec = StageSpec(name="extract", hundred=300, slots=slots, deadline=deadline, following=400)
+        self.spec = StageSpec(
+            name="extract", hundred=300, slots=slots, deadline=deadline, following=400, needs_bodies=True
+        )
 
     async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:
         capture = claim.capture

@@ -35,7 +35,9 @@ class Validate:
 
     def __init__(self, parse: GlancePort, *, slots: int, deadline: float) -> None:
         self._parse = parse
-        self.spec = StageSpec(name="validate", hundred=200, slots=slots, deadline=deadline, following=300)
+        self.spec = StageSpec(
+            name="validate", hundred=200, slots=slots, deadline=deadline, following=300, needs_bodies=True
+        )
 
     async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:
         capture = claim.capture

@@ -103,6 +103,8 @@ class Actor:
     async def _judge(self, claim: Claim, notes: Notebook) -> Outcome:
         """The stage's outcome, with every way to fail made a value and the time of a retry decided."""
         try:
+            if self.spec.needs_bodies:
+                self._shared.store.bodies.check()  # before the step: what it fetched could not be kept
             with anyio.move_on_after(self.spec.deadline):
                 return self._decided(claim, await self.stage.handle(claim, notes))
             reason = Reason(
@@ -156,6 +158,8 @@ class Actor:
             except (errors.StoreBusy, errors.StoreFull):
                 pulse.beat()
                 await anyio.sleep(COMMIT_PAUSE_SECONDS)
+            except errors.ArchiveAway as error:
+                outcome = self._decided(claim, _outcome_of(error))  # which keeps no body: this loop ends
             except Exception as error:
                 if not storable or isinstance(error, errors.StoreBroken):
                     raise
@@ -226,5 +230,11 @@ def _outcome_of(error: errors.AtlasError) -> Retry | Bury:
     if not error.retryable:
         return Bury(reason=reason)
     after = getattr(error, "retry_after", None)
-    # A store of ours that is too busy to be read from is nothing that the item has done.
-    return Retry(reason=reason, after=after, costs_attempt=not isinstance(error, errors.StoreError))
+    return Retry(reason=reason, after=after, costs_attempt=not _postpones(error))
+
+
+def _postpones(error: errors.AtlasError) -> bool:
+    """Nothing that the item has done: a store too busy to be read from, a host that is left alone or asked for it."""
+    if isinstance(error, errors.HttpStatus):
+        return error.status in (429, 503) and error.retry_after is not None
+    return isinstance(error, errors.StoreError | errors.RateLimited | errors.BreakerOpen)

@@ -5,8 +5,11 @@ A body is written before anything refers to it, so a crash leaves at worst an or
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import apsw
@@ -24,14 +27,35 @@ RECENT_BYTES = 16_777_216
 RECENT_BODIES = 64
 
 
-class BodyStore:
-    """`store.bodies`"""
+@dataclass(kw_only=True)
+class Archive:
+    """archive.db: open, or with the `fault` for which it is left alone.
 
-    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
-        self._writer = writer
-        self._readers = readers
+    A fault found while it is open ends writing to it until the next start: what is damaged is repaired by a person.
+    """
+
+    writer: Writer | None = None
+    readers: Readers | None = None
+    fault: errors.StoreError | None = None
+
+
+class BodyStore:
+    """`store.bodies`. Raises ArchiveAway while the archive cannot be used."""
+
+    def __init__(self, archive: Archive, clock: Clock) -> None:
+        self._archive = archive
         self._clock = clock
         self._recent = _Recent(RECENT_BYTES, RECENT_BODIES)
+
+    @property
+    def fault(self) -> errors.StoreError | None:
+        """Why bodies can neither be kept nor relied on; None while all is well."""
+        return self._archive.fault
+
+    def check(self) -> None:
+        """Raises ArchiveAway while bodies can neither be kept nor relied on."""
+        if self._archive.fault is not None:
+            raise _away(self._archive.fault)
 
     async def put(self, content: bytes) -> str:
         """Keep a body; returns its key. On the disk when it returns; the same bytes are stored once."""
@@ -46,7 +70,10 @@ class BodyStore:
                     (digest, len(content), now, data),
                 )
 
-        await self._writer.submit(write)
+        self.check()
+        assert self._archive.writer is not None, "an archive that is not open has a fault"
+        with self._noting_faults():
+            await self._archive.writer.submit(write)
         self._recent.keep(digest, content)
         return digest
 
@@ -56,14 +83,27 @@ class BodyStore:
         if recent is not None:
             return recent
 
-        def job(conn: apsw.Connection) -> bytes | None:
+        def job(conn: apsw.Connection) -> tuple[bytes, int] | None:
             found = conn.execute("SELECT data, size FROM bodies WHERE hash = ?", (digest,)).get
-            return None if found is None else _unpack(cast(bytes, found[0]), cast(int, found[1]), digest)
+            return None if found is None else (cast(bytes, found[0]), cast(int, found[1]))
 
-        content = await self._readers.read(job)
-        if content is None:
+        if self._archive.readers is None:
+            self.check()
+        assert self._archive.readers is not None, "an archive that is not open has a fault"
+        with self._noting_faults():
+            found = await self._archive.readers.read(job)
+        if found is None:
             raise _damaged(digest, "is missing")
-        return content
+        return _unpack(*found, digest)
+
+    @contextlib.contextmanager
+    def _noting_faults(self) -> Iterator[None]:
+        """SQLite's word that the file is damaged counts for the whole of it; a body that is not what it was does not."""
+        try:
+            yield
+        except errors.StoreUnreadable as error:
+            self._archive.fault = error
+            raise _away(error) from error
 
 
 class _Recent:
@@ -96,6 +136,12 @@ def _unpack(data: bytes, size: int, digest: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise _damaged(digest, "does not match its hash")
     return content
+
+
+def _away(fault: errors.StoreError) -> errors.ArchiveAway:
+    return errors.ArchiveAway(
+        f"the archive cannot be used: {fault.message}", hint=fault.hint or "repair it, then start Atlas again"
+    )
 
 
 def _damaged(digest: str, what: str) -> errors.StoreUnreadable:

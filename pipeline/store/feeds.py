@@ -24,11 +24,12 @@ class FeedStore:
         self._db = db
 
     async def add(self, url: str, *, interval_seconds: int = INTERVAL_SECONDS) -> Feed:
-        """Follow a feed; its first poll is due at once. Adding it again returns the one there is. Raises BadUrl."""
+        """Follow a feed; its first poll is due at once. Adding it again returns the one there is. Raises BadUrl, StoreFull."""
         url_key = canonicalise(url)
         if interval_seconds < LEAST_INTERVAL_SECONDS:
             fault = errors.Fault(where="interval_seconds", what=f"is under {LEAST_INTERVAL_SECONDS}")
             raise errors.InvalidInput("the feed cannot be polled that often", faults=(fault,))
+        self._db.disk.check()
         now = self._db.clock.wall_ms()
         uid = new_uid(now, self._db.random)
 

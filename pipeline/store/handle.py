@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.ids import Random, system_random
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
-from pipeline.store.bodies import BodyStore
+from pipeline.store.bodies import Archive, BodyStore
 from pipeline.store.breakers import BreakerStore
 from pipeline.store.connection import (
     ARCHIVE_CACHES,
@@ -32,6 +33,7 @@ from pipeline.store.connection import (
     prepare_reader,
     prepare_writer,
 )
+from pipeline.store.disk import Disk, Measure, space_of
 from pipeline.store.feeds import FeedStore
 from pipeline.store.items import ItemStore
 from pipeline.store.migrate import check_header, migrate, migrations
@@ -41,6 +43,7 @@ from pipeline.store.queue import QueueStore
 from pipeline.store.readers import Readers
 from pipeline.store.search import SearchStore
 from pipeline.store.status import StatusStore
+from pipeline.store.steps import refers_to_bodies
 from pipeline.store.tokens import TokenStore
 from pipeline.store.writer import Writer
 
@@ -71,10 +74,12 @@ async def open_store(
     clock: Clock,
     random: Random = system_random,
     inline: bool = False,
+    measure: Measure | None = None,
 ) -> AsyncIterator[Store]:
     """Open (and create or migrate) the databases of a data folder.
 
-    Raises StoreError when they cannot be used. When the disk fails while it is open, the body is cancelled and
+    Raises StoreError when they cannot be used; with an archive that cannot be read the library is served all the same,
+    and `bodies.fault` says why. `measure` replaces the look at the disk of the folder. When the disk fails while it is open, the body is cancelled and
     StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
     """
     with _creating(folder):
@@ -90,18 +95,16 @@ async def open_store(
                 inline=inline,
             )
         )
-        archive = await stack.enter_async_context(
-            _open(
-                folder / database.archive_path,
-                "archive",
-                database,
-                caches=ARCHIVE_CACHES,
-                readers=ARCHIVE_READERS,
-                inline=inline,
-            )
+        db = Db(
+            writer=atlas[0],
+            readers=atlas[1],
+            disk=Disk(measure or partial(space_of, folder), database, clock),
+            clock=clock,
+            random=random,
+            queue=queue,
+            retry=retry,
         )
-        db = Db(writer=atlas[0], readers=atlas[1], clock=clock, random=random, queue=queue, retry=retry)
-        bodies = BodyStore(archive[0], archive[1], clock)
+        bodies = BodyStore(await _archive(stack, folder / database.archive_path, database, db, inline=inline), clock)
         yield Store(
             items=ItemStore(db, bodies),
             queue=QueueStore(db, bodies),
@@ -113,6 +116,24 @@ async def open_store(
             outbox=OutboxStore(db),
             breakers=BreakerStore(db),
         )
+
+
+async def _archive(
+    stack: contextlib.AsyncExitStack, path: Path, settings: DatabaseSettings, db: Db, *, inline: bool
+) -> Archive:
+    """The archive, opened; or what is wrong with it: search and reading need none of it."""
+    try:
+        if not path.exists() and await db.read(refers_to_bodies):  # noqa: ASYNC240 - once, before anything runs
+            raise errors.StoreUnreadable(
+                f"{path.name} is missing, and the library refers to what was in it",
+                hint=f"restore {path.name} from a backup, or give it up by creating an empty file of that name",
+            )
+        opened = await stack.enter_async_context(
+            _open(path, "archive", settings, caches=ARCHIVE_CACHES, readers=ARCHIVE_READERS, inline=inline)
+        )
+        return Archive(writer=opened[0], readers=opened[1])
+    except (errors.StoreUnreadable, errors.StoreBroken) as error:
+        return Archive(fault=error)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import apsw
 from pipeline.clock import Clock
 from pipeline.ids import Random
 from pipeline.settings import QueueSettings, RetrySettings
+from pipeline.store.disk import Disk
 from pipeline.store.readers import Readers
 from pipeline.store.writer import Writer
 
@@ -23,6 +24,7 @@ class Db:
 
     writer: Writer
     readers: Readers
+    disk: Disk
     clock: Clock
     random: Random
     queue: QueueSettings

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
+import anyio
 import apsw
 import msgspec
 
+from pipeline import errors
 from pipeline.store import counts, rows
 from pipeline.store.counts import Count
+from pipeline.store.disk import Room
 from pipeline.store.ports import Db
 
 IDEMPOTENCY_MS = 86_400_000  # a key is remembered for a day
@@ -83,10 +87,24 @@ class StatusStore:
 
         await self._db.write(write)
 
-    async def check(self) -> None:
-        """Raise StoreError unless the database can be read and its write lock be had."""
+    async def check(self, *, seconds: float | None = None) -> None:
+        """Raise StoreError unless the database can be read and its write lock be had.
+
+        With `seconds`, StoreBusy comes after so long, whatever the busy timeout is.
+        """
         await self._db.read(lambda conn: conn.execute("SELECT 1 FROM items LIMIT 1").get)
-        await self._db.write(_nothing)
+        with anyio.move_on_after(math.inf if seconds is None else seconds):
+            await self._db.write(_nothing)
+            return
+        raise errors.StoreBusy("a write takes longer than it should", hint="another process holds the database's lock")
+
+    def disk(self) -> Room | None:
+        """The room on the disk, as the guard of saving and claiming sees it; None when that cannot be known."""
+        return self._db.disk.room()
+
+    async def swept_at(self) -> int | None:
+        """When the scheduler's last round was (wall ms); None before the first."""
+        return await self._db.read(_swept_at)
 
     def writer_busy_seconds(self) -> float:
         """How long the write at work has taken: a disk that hangs shows here, a foreign lock for 5 s only."""
@@ -101,10 +119,20 @@ class StatusStore:
     async def sweep(self) -> Swept:
         """The scheduler's round: recount, prune what has served its time, let SQLite tune its statistics."""
         now = self._db.clock.wall_ms()
-        drift = await self._db.write(counts.recount)
+        drift = await self._db.write(lambda conn: _recount(conn, now))
         pruned = await self._db.write(lambda conn: _prune(conn, now))
         await self._db.write(lambda conn: conn.pragma("optimize"))
         return Swept(drift=drift, pruned=pruned)
+
+
+def _recount(conn: apsw.Connection, now: int) -> int:
+    conn.execute("INSERT OR REPLACE INTO totals (name, n) VALUES ('swept_at', ?)", (now,))
+    return counts.recount(conn)
+
+
+def _swept_at(conn: apsw.Connection) -> int | None:
+    found = conn.execute("SELECT n FROM totals WHERE name = 'swept_at'").get
+    return None if found is None else rows.integer(found)
 
 
 def _nothing(_conn: apsw.Connection) -> None:

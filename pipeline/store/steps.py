@@ -58,6 +58,11 @@ def keep_capture(conn: apsw.Connection, item_id: int, capture: Capture) -> None:
     )
 
 
+def refers_to_bodies(conn: apsw.Connection) -> bool:
+    """Whether anything was ever put into archive.db."""
+    return conn.execute("SELECT 1 FROM captures LIMIT 1").get is not None
+
+
 def newest_capture(conn: apsw.Connection, item_id: int) -> Capture | None:
     """The body that the item is made from."""
     found = conn.execute(
