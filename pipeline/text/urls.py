@@ -14,20 +14,14 @@ import idna
 import msgspec
 
 from pipeline.errors import BadUrl
+from pipeline.text.aliases import Place, aliased
+from pipeline.text.tracking import site_of, untracked
+from pipeline.text.wrappers import may_wrap, wrapped
 
 MAX_LENGTH: Final = 8192  # of the URL as given and of its key, in characters; what servers commonly accept
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-# Parameters that say where a reader came from and never which page it is.
-_TRACKING_PREFIXES: Final = ("utm_", "mtm_", "pk_", "hsa_", "__hs")
-_TRACKING: Final = frozenset(
-    """
-    fbclid fb_action_ids fb_action_types fb_ref fb_source gclid gclsrc dclid gbraid wbraid srsltid _ga _gl msclkid
-    mc_cid mc_eid igsh igshid twclid ttclid li_fat_id yclid ysclid _openstat _hsenc _hsmi hsctatracking mkt_tok
-    vero_conv vero_id oly_anon_id oly_enc_id rb_clickid s_cid wickedid epik ml_subscriber ml_subscriber_hash
-    """.split()  # noqa: SIM905 - a table reads better than a list
-)
+_LAYERS_MOST: Final = 32  # of wrappers in wrappers, and of steps from an alias to the usual address
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -53,20 +47,21 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
 def canonicalise(url: str) -> str:
     """The key of a URL, idempotent. Raises BadUrl, and nothing else, for what is no web address.
 
-    http becomes https unless a port is named: with one, the two are different servers.
+    http becomes https unless a port is named: with one, the two are different servers, and nothing is known of them.
     """
-    parts = _read(url)
-    before, _, fragment = parts.rest.partition("#")
-    path, _, query = before.partition("?")
-    key = _origin(parts, secure=True) + _path(path) + _query(query) + _hash_bang(fragment)
-    if len(key) > MAX_LENGTH:
-        raise _too_long()
-    return key
+    for _ in range(_LAYERS_MOST):
+        url, moved = _key(_unwrapped(url))
+        if not moved:
+            return url
+    raise _too_deep()
 
 
 def complete(url: str) -> str:
-    """The URL to fetch: as given but trimmed, with a scheme, its host in ASCII, without credentials. Raises BadUrl."""
-    parts = _read(url)
+    """The URL to fetch: as given but trimmed, with a scheme, its host in ASCII, without credentials and wrappers.
+
+    Raises BadUrl.
+    """
+    parts = _unwrapped(url)
     rest = parts.rest if parts.rest.startswith("/") else "/" + parts.rest
     return _origin(parts, secure=False) + rest
 
@@ -83,6 +78,49 @@ def strip_credentials(url: str) -> str:
     """`url` without `user:password@`, for logs and messages; what is no URL comes back as it is."""
     found = _CREDENTIALS.match(url)
     return found[1] + url[found.end() :] if found else url
+
+
+def _unwrapped(url: str) -> _Parts:
+    """What a wrapper points at; any other URL itself, and a wrapper round something that is no web address."""
+    parts = _read(url)
+    for _ in range(_LAYERS_MOST):
+        site = site_of(parts.host)
+        if parts.port is not None or not may_wrap(parts.host, site):
+            return parts
+        path, query, _ = _pieces(parts, site)
+        inside = wrapped(parts.host, site, path, query)
+        try:
+            target = None if inside is None else _read(inside)
+        except BadUrl:
+            target = None
+        if target is None:
+            return parts
+        parts = target
+    raise _too_deep()
+
+
+def _key(parts: _Parts) -> tuple[str, bool]:
+    """The key, and whether it is another address of the page than the given one, which may have more to it."""
+    site = site_of(parts.host)
+    path, query, bang = _pieces(parts, site)
+    origin = _origin(parts, secure=True)
+    moved = False
+    if parts.port is None:
+        given = Place(host=parts.host, path=path, query=query[1:])
+        usual = aliased(given, site)
+        if moved := usual != given:
+            origin, path, query = f"https://{usual.host}", usual.path, _asked(usual.query)
+    key = origin + path + query + bang
+    if len(key) > MAX_LENGTH:
+        raise _too_long()
+    return key, moved
+
+
+def _pieces(parts: _Parts, site: str) -> tuple[str, str, str]:
+    """Path, query (with its question mark, or empty) and hash-bang in the form of keys."""
+    before, _, fragment = parts.rest.partition("#")
+    path, _, query = before.partition("?")
+    return _path(path), _asked(untracked(site, _encoded(query, keep="/;=+&?"))), _hash_bang(fragment)
 
 
 def _read(url: str) -> _Parts:
@@ -195,15 +233,8 @@ def _path(path: str) -> str:
     return "/" + "/".join(kept)
 
 
-def _query(query: str) -> str:
-    """The parameters in their order (it may matter) without those that only track."""
-    kept = [part for part in _encoded(query, keep="/;=+&?").split("&") if part and not _tracks(part)]
-    return "?" + "&".join(kept) if kept else ""
-
-
-def _tracks(part: str) -> bool:
-    name = part.partition("=")[0].lower()
-    return name in _TRACKING or name.startswith(_TRACKING_PREFIXES)
+def _asked(query: str) -> str:
+    return "?" + query if query else ""
 
 
 def _hash_bang(fragment: str) -> str:
@@ -242,3 +273,7 @@ def _match(pattern: re.Pattern[str], text: str) -> str:
 
 def _too_long() -> BadUrl:
     return BadUrl(f"the URL is longer than {MAX_LENGTH} characters", hint="is it a data dump rather than an address?")
+
+
+def _too_deep() -> BadUrl:
+    return BadUrl(f"the URL has more than {_LAYERS_MOST} others inside", hint="open it and save where it leads")
