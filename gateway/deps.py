@@ -22,6 +22,7 @@ class Deps:
     clock: Clock
     ring: Callable[[], None]  # tells the worker that there is something to do; never blocks, never fails
     version: str
+    providers_off: tuple[str, ...] = ()  # other ways to a page that are listed but lack a key or an address
     news: News | None = None  # without it a long poll looks again every second
     random: Random = system_random
     sign_ins: Buckets = field(default_factory=lambda: Buckets(10, 900, what="wrong sign-in codes from this address"))

@@ -65,6 +65,16 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     brave_key: str = ""
     brave_per_day: Positive = 60
 
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The listed providers that cannot be asked, because a key or an address of their own is missing."""
+        given = {
+            "google": bool(self.google_key and self.google_engine),
+            "searxng": bool(self.searxng_url),
+            "brave": bool(self.brave_key),
+        }
+        return tuple(name for name in self.providers if not given.get(name, True))
+
 
 class ParseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[parse]"""

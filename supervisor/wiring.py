@@ -175,7 +175,7 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
         )
         running.append(worker)
         try:
-            await supervise(worker.root, worker.hooks, started=lambda: _started(notify, "worker"))
+            await supervise(worker.root, worker.hooks, started=lambda: _started(notify, "worker", store))
         finally:
             with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await worker.line.give_back()
@@ -188,8 +188,11 @@ async def _say(store: Store, report: RoleReport) -> None:
         await store.status.report(report)
 
 
-def _started(notify: Notify, role: str) -> None:
+def _started(notify: Notify, role: str, store: Store) -> None:
     notify.ready()
+    if store.bodies.fault is not None:
+        fault = store.bodies.fault
+        log.get_logger().error(Event.ARCHIVE_AWAY, detail=fault.message, hint=fault.hint)
     log.get_logger().info(Event.ROLE_STARTED, role=role, pid=os.getpid())
 
 
@@ -226,12 +229,13 @@ async def _api(config: Config, sock: socket.socket) -> None:
             clock=clock,
             ring=_door(config, "worker").ring,
             version=version(),
+            providers_off=config.fallback.off,
             news=news,
         )
         listener = group.create_task(_pass_on(bell, news))
         started_at = clock.wall_ms()
         await _say(store, _api_report(clock, started_at))
-        _started(notify, "api")
+        _started(notify, "api", store)
         await serve(create_app(deps), sock, stop)
         listener.cancel()
         await _say(store, _api_report(clock, started_at, stopped=True))

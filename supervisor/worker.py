@@ -18,13 +18,13 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline import ids
 from pipeline.clock import Clock
-from pipeline.errors import StoreBusy, StoreFull
+from pipeline.errors import StoreBusy, StoreError, StoreFull
 from pipeline.flow.actor import Actor
 from pipeline.flow.line import Line
 from pipeline.flow.pulse import Pulse
 from pipeline.stage import StageActor
 from pipeline.store.handle import Store
-from pipeline.store.status import ActorReport, RoleReport
+from pipeline.store.status import PAUSED, ActorReport, RoleReport
 from supervisor.child import (
     ChildEvent,
     ChildSpec,
@@ -186,7 +186,10 @@ class Worker:
             started_at=self._started_at,
             seen_at=now,
             stopped_at=now if stopped else None,
-            actors=tuple(_actor_report(actor, trees.get(name), stopped) for name, actor in self._actors.items()),
+            actors=tuple(
+                _actor_report(actor, trees.get(name), stopped, self._store.bodies.fault)
+                for name, actor in self._actors.items()
+            ),
         )
 
 
@@ -225,12 +228,17 @@ def _pulsed(run: Callable[[Pulse], Awaitable[None]], pulse: Pulse) -> Start:
     return at_once(partial(run, pulse))
 
 
-def _actor_report(actor: Actor, state: ChildState | None, stopped: bool) -> ActorReport:
+def _actor_report(
+    actor: Actor, state: ChildState | None, stopped: bool, archive_fault: StoreError | None
+) -> ActorReport:
     slots = () if state is None else state.children
     errors = [slot.last_error for slot in slots if slot.last_error is not None]
+    word = _word(slots, stopped)
+    if archive_fault is not None and actor.spec.needs_bodies and word == "running":
+        word, errors = PAUSED, [archive_fault.message]
     return ActorReport(
         name=actor.spec.name,
-        state=_word(slots, stopped),
+        state=word,
         restarts=sum(slot.restarts for slot in slots),
         stalls=sum(slot.stalls for slot in slots),
         slots=actor.spec.slots,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 from quart import Response
 
+from gateway.condition import processor_state
 from gateway.deps import Deps
-from gateway.probes import processor_state
 from gateway.query import Query
 from gateway.render import page
 from gateway.wording import stage as stage_words

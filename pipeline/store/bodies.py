@@ -98,7 +98,7 @@ class BodyStore:
 
     @contextlib.contextmanager
     def _noting_faults(self) -> Iterator[None]:
-        """SQLite's word that the file is damaged counts for the whole of it; a body that is not what it was does not."""
+        """SQLite's word that the file is damaged counts for all of it; a body that is not what it was does not."""
         try:
             yield
         except errors.StoreUnreadable as error:

@@ -78,8 +78,8 @@ class Disk:
         room = self.room()
         if room is not None and room.is_low:
             raise errors.StoreFull(
-                f"the disk is nearly full: {room.free // MIB:,} MiB are free, {room.reserve // MIB:,} MiB are kept free",
-                hint="nothing new is taken in; free some space on the disk of the data folder, and it goes on by itself",
+                f"the disk is nearly full: {room.free // MIB:,} MiB are left, and {room.reserve // MIB:,} are kept",
+                hint="nothing new is taken in; free some space on the disk of the data folder, it goes on by itself",
             )
 
     def _look(self) -> Room | None:

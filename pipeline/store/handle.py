@@ -41,6 +41,7 @@ from pipeline.store.outbox import OutboxStore
 from pipeline.store.ports import Db
 from pipeline.store.queue import QueueStore
 from pipeline.store.readers import Readers
+from pipeline.store.retries import RetryStore
 from pipeline.store.search import SearchStore
 from pipeline.store.status import StatusStore
 from pipeline.store.steps import refers_to_bodies
@@ -62,6 +63,7 @@ class Store(NamedTuple):
     status: StatusStore
     outbox: OutboxStore
     breakers: BreakerStore
+    retries: RetryStore
 
 
 @contextlib.asynccontextmanager
@@ -79,8 +81,9 @@ async def open_store(
     """Open (and create or migrate) the databases of a data folder.
 
     Raises StoreError when they cannot be used; with an archive that cannot be read the library is served all the same,
-    and `bodies.fault` says why. `measure` replaces the look at the disk of the folder. When the disk fails while it is open, the body is cancelled and
-    StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
+    and `bodies.fault` says why. `measure` replaces the look at the disk of the folder. When the disk fails while it is
+    open, the body is cancelled and StoreBroken comes out of here: the process must end. Leaving commits what is
+    waiting. `inline` uses no threads.
     """
     with _creating(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
@@ -115,6 +118,7 @@ async def open_store(
             status=StatusStore(db),
             outbox=OutboxStore(db),
             breakers=BreakerStore(db),
+            retries=RetryStore(db),
         )
 
 

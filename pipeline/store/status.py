@@ -16,6 +16,7 @@ from pipeline.store.disk import Room
 from pipeline.store.ports import Db
 
 IDEMPOTENCY_MS = 86_400_000  # a key is remembered for a day
+PAUSED = "paused"  # an actor whose steps need the archive while that cannot be used
 OUTBOX_MS = 7 * 86_400_000  # events are kept for a week
 
 
@@ -23,7 +24,7 @@ class ActorReport(msgspec.Struct, frozen=True, kw_only=True):
     """One stage actor as its supervisor sees it."""
 
     name: str
-    state: str  # running, restarting, stopped, failed
+    state: str  # running, paused, restarting, stopped, failed
     restarts: int = 0
     stalls: int = 0
     slots: int = 0

@@ -17,6 +17,13 @@ def test_health_is_degraded_without_a_worker_and_ok_with_one_that_reports(gatewa
             "status": "ok",
             "database": "ok",
             "processor": "up",
+            "archive": "ok",
+            "disk": "ok",
+            "queue": {"state": "ok", "size": 0, "max_size": 1000, "backlog": 0, "max_backlog": 100_000},
+            "breakers_open": {"hosts": 0, "providers": []},
+            "providers_off": [],
+            "last_sweep": None,
+            "problems": [],
             "timestamp": "2026-09-21T14:13:20.000Z",
             "version": "test",
         }
@@ -31,7 +38,13 @@ def test_ready_shows_the_queue_and_livez_says_that_the_process_answers(gateway):
         await site.save(url="https://example.com/1")
         ready = await site.raw("GET", "/ready")
         assert ready.status_code == 200
-        assert await ready.get_json() == {"ready": True, "queue_size": 1, "max_queue_size": 1000, "database": "ok"}
+        assert await ready.get_json() == {
+            "ready": True,
+            "queue_size": 1,
+            "max_queue_size": 1000,
+            "database": "ok",
+            "disk": "ok",
+        }
         assert await (await site.raw("GET", "/livez")).get_data() == b"ok\n"
 
     gateway(story)
