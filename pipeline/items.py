@@ -76,6 +76,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     starred_at: int | None
     archived_at: int | None
     deleted_at: int | None
+    due_at: int | None = None  # when a waiting item goes on
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):

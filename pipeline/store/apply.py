@@ -25,7 +25,7 @@ from pipeline.ids import Random, new_uid
 from pipeline.items import Capture
 from pipeline.lifecycle import State
 from pipeline.settings import QueueSettings
-from pipeline.store import intake, rows, search, steps
+from pipeline.store import intake, kept, rows, search, steps
 
 REST_MS = 300_000  # a feed that the backlog took only a part of is asked again after this
 
@@ -117,19 +117,41 @@ def _live_owner(conn: apsw.Connection, item_id: int, url_key: str) -> int | None
 
 
 def _claim_content(conn: apsw.Connection, item_id: int, effect: ClaimContent) -> int | None:
-    found = conn.execute(
-        """SELECT i.id FROM documents d JOIN items i ON i.id = d.item_id
-           WHERE d.text_hash = ? AND i.id <> ? AND i.state = ? AND i.deleted_at IS NULL ORDER BY i.id LIMIT 1""",
-        (effect.text_hash, item_id, State.DONE),
-    ).get
+    original = None if _stays(conn, item_id, effect.text_hash) else _owner_of_text(conn, item_id, effect.text_hash)
     conn.execute(
         "UPDATE documents SET text_hash = ?, content_hash = ? WHERE item_id = ?",
         (effect.text_hash, effect.content_hash, item_id),
     )
+    before = kept.of(conn, item_id)
+    if original is not None and before is not None and before.method == kept.REPLAYED and original > item_id:
+        return None  # what was kept first is no copy of what came later
+    return original
+
+
+def _stays(conn: apsw.Connection, item_id: int, text_hash: str) -> bool:
+    """Whether this very text was kept as this item before it was done again: then it still is, whoever else has it."""
+    held = conn.execute(
+        """SELECT 1 FROM items i LEFT JOIN kept_documents k ON k.item_id = i.id
+               LEFT JOIN documents d ON d.item_id = i.id
+           WHERE i.id = ? AND i.kept IS NOT NULL AND coalesce(k.text_hash, d.text_hash) = ?""",
+        (item_id, text_hash),
+    ).get
+    return held is not None
+
+
+def _owner_of_text(conn: apsw.Connection, item_id: int, text_hash: str) -> int | None:
+    """The first other item that is kept with this text, also one that is just being done again."""
+    found = conn.execute(
+        """SELECT min(i.id) FROM items i WHERE i.id <> ?1 AND (i.state = ?2 OR i.kept IS NOT NULL)
+               AND i.deleted_at IS NULL AND i.id IN (SELECT item_id FROM documents WHERE text_hash = ?3
+                   UNION ALL SELECT item_id FROM kept_documents WHERE text_hash = ?3)""",
+        (item_id, State.DONE, text_hash),
+    ).get
     return None if found is None else rows.integer(found)
 
 
 def _keep_document(conn: apsw.Connection, item_id: int, effect: KeepDocument, now: int) -> None:
+    kept.set_document_aside(conn, item_id)
     made = effect.document
     conn.execute(
         """INSERT OR REPLACE INTO documents (item_id, title, author, site, published, language, description, text,

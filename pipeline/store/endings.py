@@ -8,14 +8,18 @@ import msgspec
 from pipeline.events import Event
 from pipeline.items import Reason
 from pipeline.lifecycle import Stage, State
-from pipeline.store import outbox, rows, search, steps
+from pipeline.store import kept, outbox, rows, search, steps
 
 FEED_RETRY_SECONDS = 3600  # a feed whose poll was given up is asked again after this, doubled each time
 FEED_RETRY_MOST = 86_400
 
 
 def done(conn: apsw.Connection, work_id: int, item_id: int, now: int) -> None:
-    """590: the item is kept, indexed and shown."""
+    """590: the item is kept, indexed and shown. One that was done before says what has changed."""
+    before = kept.of(conn, item_id)
+    if before is not None:
+        kept.tell_change(conn, item_id, before, now)
+        kept.forget(conn, item_id)
     conn.execute(
         "UPDATE items SET stage = ?, state = ?, reason = NULL, changed_at = ? WHERE id = ?",
         (Stage.DONE, State.DONE, now, item_id),
@@ -27,6 +31,7 @@ def done(conn: apsw.Connection, work_id: int, item_id: int, now: int) -> None:
 
 def duplicate(conn: apsw.Connection, work_id: int, item_id: int, of: int, now: int) -> None:
     """599: the same thing is kept already, as the item `of`."""
+    kept.forget(conn, item_id)
     conn.execute(
         "UPDATE items SET stage = ?, state = ?, reason = NULL, duplicate_of = ?, changed_at = ? WHERE id = ?",
         (Stage.DUPLICATE, State.DUPLICATE, of, now, item_id),
@@ -37,8 +42,13 @@ def duplicate(conn: apsw.Connection, work_id: int, item_id: int, of: int, now: i
     outbox.append(conn, now, Event.DUPLICATE, item_id)
 
 
-def bury(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now: int) -> None:
-    """A dead letter: the item keeps the number at which it died, the reason, and all that is needed to try again."""
+def bury(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now: int) -> State:
+    """A dead letter: the item keeps the number at which it died, the reason, and all that is needed to try again.
+
+    One that was done before is not lost over it: it goes back to 590 as it was, with the reason. Returns its state.
+    """
+    if go_back(conn, work_id, item_id, reason, now):
+        return State.DONE
     conn.execute(
         "UPDATE items SET state = ?, reason = ?, changed_at = ? WHERE id = ?",
         (State.DEAD, encode(reason), now, item_id),
@@ -46,6 +56,23 @@ def bury(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now:
     conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
     search.unindex(conn, item_id)
     outbox.append(conn, now, Event.BURIED, item_id, code=reason.code)
+    return State.DEAD
+
+
+def go_back(conn: apsw.Connection, work_id: int, item_id: int, reason: Reason, now: int) -> bool:
+    """590 again with document, verdict and search row of before, and with the reason. False: it was not done before."""
+    before = kept.of(conn, item_id)
+    if before is None:
+        return False
+    kept.give_back(conn, item_id, before)
+    conn.execute(
+        "UPDATE items SET stage = ?, state = ?, reason = ?, changed_at = ? WHERE id = ?",
+        (Stage.DONE, State.DONE, encode(reason), now, item_id),
+    )
+    conn.execute("DELETE FROM work WHERE id = ?", (work_id,))
+    kept.stays(conn, item_id, reason, now)
+    outbox.append(conn, now, Event.DONE, item_id, code=reason.code)
+    return True
 
 
 def give_up_poll(conn: apsw.Connection, work_id: int, feed_id: int, reason: Reason, now: int) -> None:

@@ -11,12 +11,14 @@ import msgspec
 from pipeline import errors
 from pipeline.effects import Entry
 from pipeline.ids import Random
-from pipeline.items import StepEntry
-from pipeline.lifecycle import ENTRY, State, hundred, may_divert
+from pipeline.items import Reason, StepEntry
+from pipeline.lifecycle import ENTRY, Stage, State, hundred, may_divert
 from pipeline.settings import QueueSettings
-from pipeline.store import claims, endings, rows, steps
+from pipeline.store import claims, endings, kept, rows, steps
 from pipeline.store.apply import Applying, apply, keep_entries
 from pipeline.work import Advance, Bury, Claim, Divert, Duplicate, Outcome, Retry
+
+_STAYS = "The page now leads to something that is kept already; the text that was kept here stays."
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +65,7 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
         case Bury(reason=reason, effects=effects):
             apply(conn, to, effects)
             _stand_at(conn, item_id, _reached(work))
-            endings.bury(conn, claim.work_id, item_id, reason, now)
-            return Finished(next=None, state=State.DEAD)
+            return Finished(next=None, state=endings.bury(conn, claim.work_id, item_id, reason, now))
         case _:
             assert_never(work.outcome)
 
@@ -98,11 +99,23 @@ def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSett
            WHERE id = ?""",
         (work.following, entry, now, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
     )
-    conn.execute("UPDATE items SET stage = ?, reason = NULL, changed_at = ? WHERE id = ?", (entry, now, item_id))
+    # Why an item fell back is kept until its copy has been judged: if that is none, the first reason is the one to tell.
+    fell_back = work.claim.stage == Stage.FALLING_BACK
+    conn.execute(
+        "UPDATE items SET stage = ?, reason = CASE WHEN ? THEN reason END, changed_at = ? WHERE id = ?",
+        (entry, fell_back, now, item_id),
+    )
     return Finished(next=claims.read_claim(conn, work.claim.work_id), state=State.LEASED)
 
 
 def _duplicate(conn: apsw.Connection, work: Finish, item_id: int, of: int) -> Finished:
+    before = kept.of(conn, item_id)
+    if before is not None and before.method == kept.REFRESHED:
+        # What a site answers with today (its front page, say) may be kept already; the text kept here is another.
+        uid = rows.text(conn.execute("SELECT uid FROM items WHERE id = ?", (of,)).get)
+        reason = Reason(code="now_a_duplicate", hint=_STAYS, detail=f"what came back is kept as {uid}")
+        endings.go_back(conn, work.claim.work_id, item_id, reason, work.moment.now)
+        return Finished(next=None, state=State.DONE)
     endings.duplicate(conn, work.claim.work_id, item_id, of, work.moment.now)
     return Finished(next=None, state=State.DUPLICATE, duplicate_of=of)
 

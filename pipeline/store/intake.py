@@ -10,7 +10,7 @@ from pipeline.events import Event
 from pipeline.items import Accepted, Capture, Kind, Submission
 from pipeline.lifecycle import ENTRY, Priority, Stage, State, hundred
 from pipeline.settings import QueueSettings
-from pipeline.store import counts, outbox, rows, search, steps
+from pipeline.store import counts, kept, outbox, rows, search, steps
 from pipeline.text.urls import host_of
 
 RETRY_AFTER_SECONDS = 60.0  # what a full backlog tells its callers
@@ -131,9 +131,13 @@ def _accept_new(conn: apsw.Connection, intake: Intake) -> Accepted:
     return Accepted(uid=intake.uid, item_id=item_id, created=True, deferred=deferred)
 
 
+def backlog_room(limit: int, priority: Priority) -> int:
+    """How far the backlog may be filled by this priority."""
+    return limit if priority is Priority.PERSON else int(limit * (1 - KEPT_FOR_PERSONS))
+
+
 def _check_backlog(backlog: int, limit: int, priority: Priority) -> None:
-    room = limit if priority is Priority.PERSON else int(limit * (1 - KEPT_FOR_PERSONS))
-    if backlog >= room:
+    if backlog >= backlog_room(limit, priority):
         raise errors.QueueFull(
             f"the backlog is full: {backlog} of {limit} items are in flight",
             retry_after=RETRY_AFTER_SECONDS,
@@ -163,6 +167,8 @@ def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accept
         requeued = state == State.DEAD or (undeleted and state != State.DONE)
     if requeued:
         requeue(conn, item_id, intake.now, intake.limits)
+        if undeleted and kept.of(conn, item_id) is not None:
+            search.index(conn, item_id)  # it was done before, and is readable until it is again
     elif state == State.DONE and (changed or undeleted):
         search.index(conn, item_id)
     return Accepted(uid=uid, item_id=item_id, created=False, requeued=requeued, undeleted=undeleted)
@@ -189,25 +195,44 @@ def undelete(conn: apsw.Connection, item_id: int, now: int) -> None:
 
 
 def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings) -> None:
-    """Start an item again from the beginning, with all its attempts."""
-    kind = conn.execute("SELECT kind FROM items WHERE id = ?", (item_id,)).get
+    """Start an item again from the beginning, with all its attempts. One that is done stays readable meanwhile."""
+    kind, state = conn.execute("SELECT kind, state FROM items WHERE id = ?", (item_id,)).get
     entry = ENTRY[300] if kind == Kind.NOTE else ENTRY[100]
+    start_again(conn, item_id, now, limits, entry=entry, method=kept.REFRESHED if state == State.DONE else "requeued")
+
+
+def start_again(
+    conn: apsw.Connection,
+    item_id: int,
+    now: int,
+    limits: QueueSettings,
+    *,
+    entry: Stage,
+    method: str,
+    priority: Priority | None = None,
+) -> None:
+    """Put an item that is not in flight on the queue at `entry`, deferred when it is full. `priority` of this run only.
+
+    What was done keeps document, verdict and search row, and goes back to them when this fails.
+    """
+    if conn.execute("SELECT state FROM items WHERE id = ?", (item_id,)).get == State.DONE:
+        kept.remember(conn, item_id, method)
     deferred = counts.depth(conn).queue_size >= limits.max_size
     stage, state = (Stage.PENDING, State.DEFERRED) if deferred else (entry, State.READY)
     conn.execute(
-        """UPDATE items SET stage = ?, state = ?, reason = NULL, verdict = NULL, attempts = 0, duplicate_of = NULL,
-               changed_at = ? WHERE id = ?""",
-        (stage, state, now, item_id),
+        """UPDATE items SET stage = ?, state = ?, reason = NULL, verdict = iif(kept IS NULL AND ?, NULL, verdict),
+               attempts = 0, duplicate_of = NULL, changed_at = ? WHERE id = ?""",
+        (stage, state, hundred(entry) <= 200, now, item_id),
     )
     conn.execute("DELETE FROM work WHERE item_id = ?", (item_id,))
-    _enqueue(conn, item_id, entry, now)
-    steps.append_reached(conn, item_id, now, stage, method="requeued")
+    _enqueue(conn, item_id, entry, now, priority)
+    steps.append_reached(conn, item_id, now, stage, method=method)
     outbox.append(conn, now, Event.REQUEUED, item_id)
 
 
-def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, now: int) -> None:
+def _enqueue(conn: apsw.Connection, item_id: int, entry: Stage, now: int, priority: Priority | None = None) -> None:
     conn.execute(
         """INSERT INTO work (item_id, hundred, stage, state, priority, due_at, entered_at)
-           SELECT id, ?, ?, state, priority, ?, ? FROM items WHERE id = ?""",
-        (hundred(entry), entry, now, now, item_id),
+           SELECT id, ?, ?, state, coalesce(?, priority), ?, ? FROM items WHERE id = ?""",
+        (hundred(entry), entry, priority, now, now, item_id),
     )

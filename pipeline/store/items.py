@@ -13,12 +13,14 @@ from pipeline.events import Event
 from pipeline.ids import new_uid
 from pipeline.items import Accepted, Capture, Item, StepEntry, Submission
 from pipeline.lifecycle import State
+from pipeline.selection import Selection
 from pipeline.store import endings, intake, outbox, rows, steps
 from pipeline.store.bodies import BodyStore
 from pipeline.store.cursor import decode_cursor, encode_cursor
 from pipeline.store.intake import Idempotency
 from pipeline.store.ports import Db
 from pipeline.store.rows import ItemRow
+from pipeline.store.select import condition
 
 LIST_MOST = 200
 
@@ -31,6 +33,7 @@ class ItemFilter(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[State, ...] = ()  # in any of these; none given: in any at all
     stage: int | None = None
     tag: str | None = None
+    where: Selection | None = None
 
 
 class ItemPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,8 @@ class ItemStore:
 
     async def list(self, wanted: ItemFilter) -> ItemPage:
         """A page of live items. Raises InvalidInput for a cursor that is not ours."""
-        return await self._db.read(lambda conn: _list(conn, wanted))
+        now = self._db.clock.wall_ms()
+        return await self._db.read(lambda conn: _list(conn, wanted, now))
 
     async def steps(self, uid: str) -> tuple[StepEntry, ...]:
         """The timeline, oldest first. Raises NotFound."""
@@ -147,7 +151,7 @@ def read_document(conn: apsw.Connection, item_id: int) -> Document:
     return rows.document(row)
 
 
-def _list(conn: apsw.Connection, wanted: ItemFilter) -> ItemPage:
+def _list(conn: apsw.Connection, wanted: ItemFilter, now: int) -> ItemPage:
     limit = max(1, min(wanted.limit, LIST_MOST))
     where, values = ["i.deleted_at IS NULL"], cast("list[rows.SqlValue]", [])
     if wanted.states:
@@ -160,6 +164,10 @@ def _list(conn: apsw.Connection, wanted: ItemFilter) -> ItemPage:
     if wanted.tag is not None:
         where.append("i.id IN (SELECT item_id FROM tags WHERE tag = ?)")
         values.append(wanted.tag)
+    if wanted.where is not None:
+        sql, bound = condition(wanted.where, now)
+        where.append(sql)
+        values.extend(bound)
     if wanted.cursor is not None:
         where.append("(i.raised_at, i.id) < (?, ?)")
         values.extend(decode_cursor(wanted.cursor, 2))

@@ -21,10 +21,11 @@ ITEM_COLUMNS = """
     i.reason, i.verdict, i.attempts, i.priority, i.source,
     (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE item_id = i.id),
     (SELECT uid FROM items o WHERE o.id = i.duplicate_of),
-    i.created_at, i.changed_at, i.raised_at, i.read_at, i.starred_at, i.archived_at, i.deleted_at
+    i.created_at, i.changed_at, i.raised_at, i.read_at, i.starred_at, i.archived_at, i.deleted_at,
+    (SELECT due_at FROM work w WHERE w.item_id = i.id AND w.state = 'waiting')
 """
 ITEM_FROM = "items i LEFT JOIN documents d ON d.item_id = i.id"
-ITEM_WIDTH = 23
+ITEM_WIDTH = 24
 
 # Appended after ITEM_COLUMNS for a row of the library or of a search.
 SUMMARY_COLUMNS = """
@@ -101,6 +102,7 @@ def item(row: Row) -> Item:
         starred_at=cast("int | None", row[20]),
         archived_at=cast("int | None", row[21]),
         deleted_at=cast("int | None", row[22]),
+        due_at=cast("int | None", row[23]),
     )
 
 
