@@ -46,6 +46,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return self.text.partition("#")[0]
 
     @property
+    def place(self) -> str:
+        """Whom a request is addressed to, for pace and breakers: "example.org", "example.org:8080", "[::1]:8080"."""
+        host = f"[{self.host}]" if ":" in self.host else self.host.rstrip(".")
+        return host if self.port == _PORTS[self.wire.scheme.decode("ascii")] else f"{host}:{self.port}"
+
+    @property
     def origin(self) -> tuple[bytes, str, int]:
         return self.wire.scheme, self.host, self.port
 

@@ -17,6 +17,7 @@ ENDS: Final = {"done", "duplicate", "dead"}
 SETTINGS: Final = {
     "ATLAS_NET_ALLOW_NETWORKS": "127.0.0.1/32",
     "ATLAS_NET_PER_HOST": "32",  # one host plays the whole web
+    "ATLAS_NET_PER_HOST_PER_SECOND": "10000",
     "ATLAS_RETRY_BASE_SECONDS": "0.2",
     "ATLAS_API_REQUESTS_PER_MINUTE": "1000000",
     "ATLAS_LOG_LEVEL": "warning",

@@ -99,6 +99,7 @@ async def to_loopback(host: str, port: int) -> Sequence[str]:
 def fetcher(resolver: Any = to_loopback, *, allow: tuple[str, ...] = ("127.0.0.0/8",), **options: Any) -> Fetcher:
     """A fetcher that finds every name on loopback and may go there."""
     connections = options.pop("connections", 32)
-    tls = options.pop("tls", _TLS)
-    settings = NetSettings(allow_networks=allow, **options)
-    return Fetcher(settings, clock=SystemClock(), resolver=resolver, tls=tls, connections=connections)
+    tls, clock = options.pop("tls", _TLS), options.pop("clock", SystemClock())
+    breakers = options.pop("breakers", None)
+    settings = NetSettings(allow_networks=allow, **({"per_host_per_second": 1e6} | options))
+    return Fetcher(settings, clock=clock, resolver=resolver, tls=tls, connections=connections, breakers=breakers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
@@ -9,13 +11,15 @@ import trio.testing
 from pipeline.errors import RateLimited
 from stages.net.hosts import Hosts
 
+FAST: Any = {"per_second": 1e6, "burst": 1}
+
 
 async def test_no_more_than_the_limit_are_at_one_host_and_others_do_not_wait() -> None:
-    hosts, at_once, most = Hosts(2), 0, 0
+    hosts, at_once, most = Hosts(2, **FAST), 0, 0
 
     async def visit(host: str) -> None:
         nonlocal at_once, most
-        async with hosts.turn(host, 80):
+        async with hosts.turn(host):
             at_once += host == "a.test"
             most = max(most, at_once)
             await trio.testing.wait_all_tasks_blocked()
@@ -24,20 +28,20 @@ async def test_no_more_than_the_limit_are_at_one_host_and_others_do_not_wait() -
     async with trio.open_nursery() as nursery:
         for _ in range(10):
             nursery.start_soon(visit, "a.test")
-        async with hosts.turn("b.test", 80), hosts.turn("a.test", 8080):
+        async with hosts.turn("b.test"), hosts.turn("a.test:8080"):
             assert len(hosts) == 3
     assert most == 2
     assert len(hosts) == 0
 
 
 async def test_turns_come_in_the_order_of_asking() -> None:
-    hosts, order = Hosts(1), []
+    hosts, order = Hosts(1, **FAST), []
 
     async def visit(number: int) -> None:
-        async with hosts.turn("a.test", 80):
+        async with hosts.turn("a.test"):
             order.append(number)
 
-    async with trio.open_nursery() as nursery, hosts.turn("a.test", 80):
+    async with trio.open_nursery() as nursery, hosts.turn("a.test"):
         for number in range(5):
             nursery.start_soon(visit, number)
             await trio.testing.wait_all_tasks_blocked()
@@ -45,10 +49,10 @@ async def test_turns_come_in_the_order_of_asking() -> None:
 
 
 async def test_a_waiter_that_is_cancelled_takes_no_turn_with_it() -> None:
-    hosts = Hosts(1)
+    hosts = Hosts(1, **FAST)
 
     async def visit() -> None:
-        async with hosts.turn("a.test", 80):
+        async with hosts.turn("a.test"):
             await trio.sleep_forever()
 
     for _ in range(50):
@@ -57,19 +61,19 @@ async def test_a_waiter_that_is_cancelled_takes_no_turn_with_it() -> None:
                 nursery.start_soon(visit)
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
-    async with hosts.turn("a.test", 80):
+    async with hosts.turn("a.test"):
         assert len(hosts) == 1
     assert len(hosts) == 0
 
 
 async def test_a_turn_that_does_not_come_is_said_so(autojump_clock: trio.testing.MockClock) -> None:
-    hosts = Hosts(1, wait_seconds=20)
-    async with hosts.turn("a.test", 80):
+    hosts = Hosts(1, wait_seconds=20, **FAST)
+    async with hosts.turn("a.test"):
         started = trio.current_time()
         with pytest.raises(RateLimited) as caught:
-            async with hosts.turn("a.test", 80):
+            async with hosts.turn("a.test"):
                 raise AssertionError
         assert trio.current_time() - started == pytest.approx(20)
         assert caught.value.retry_after > 0
-    async with hosts.turn("a.test", 80):
+    async with hosts.turn("a.test"):
         pass
