@@ -23,7 +23,13 @@ from supervisor.rundir import run_dir_from
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 # The checkout's own config.toml and .env are the user's: an instance does not read them.
-PLAIN: Final = {"ATLAS_CONFIG": os.devnull, "ATLAS_ENV_FILE": os.devnull}
+PLAIN: Final = {
+    "ATLAS_CONFIG": os.devnull,
+    "ATLAS_ENV_FILE": os.devnull,
+    # It is small and soon gone: a disk that is nearly full is no reason not to show it.
+    "ATLAS_DATABASE_RESERVE_MIB": "64",
+    "ATLAS_DATABASE_RESERVE_PERCENT": "0",
+}
 # Runs a module as `python -m` does, but first asks the kernel (1 = PR_SET_PDEATHSIG) for SIGTERM when the parent dies,
 # so that even kill -9 of the parent leaves nothing running; a parent that died before that is told by its pid. Not a
 # preexec_fn: unsafe where the parent has threads.

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipeline.store.disk import Space
+
 # A busy machine is slow, which is no fault of what is tested. On CI hypothesis starts from a profile of its own.
 settings.register_profile(
     "atlas", settings(), deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -24,6 +26,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("ATLAS_", "GOOGLE_SEARCH_")) or name in {"NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _roomy_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk that the tests run on may be nearly full; a test of that brings a disk of its own."""
+    monkeypatch.setattr("pipeline.store.handle.space_of", lambda _folder: Space(total=2**40, free=2**40))
 
 
 @pytest.fixture(scope="session")
