@@ -12,9 +12,13 @@ from gateway.security.caller import caller
 
 async def page(deps: Deps, template: str, *, status: int = 200, **values: object) -> Response:
     """Render with what every page needs: who is signed in, which entry of the navigation is lit, the clock."""
+    who = caller()
     html = await render_template(
         template,
-        who=caller(),
+        who=who,
+        failed=await deps.store.retries.failed()
+        if who.scope and template != "error.html"
+        else 0,  # an error asks for nothing more
         path=request.path,
         now=deps.clock.wall_ms(),
         version=deps.version,

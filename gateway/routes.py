@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway import probes
-from gateway.api import contents, feeds, items, search, timeline
-from gateway.pages import add, assets, feed_list, library, pipeline, reader, sign_in, steps
+from gateway.api import breakers, contents, feeds, items, redo, search, timeline
+from gateway.pages import add, assets, failed, feed_list, library, pipeline, reader, sign_in, steps
 from gateway.route import Route
 
 ROUTES = (
@@ -18,6 +18,10 @@ ROUTES = (
     Route("DELETE", "/api/v1/items/<uid>", items.delete, "write"),
     Route("GET", "/api/v1/items/<uid>/events", timeline.events, "read"),
     Route("GET", "/api/v1/items/<uid>/content", contents.content, "read"),
+    Route("POST", "/api/v1/items/<uid>/retry", redo.retry_one, "write"),
+    Route("POST", "/api/v1/retry", redo.retry, "write"),
+    Route("POST", "/api/v1/replay", redo.replay, "write"),
+    Route("GET", "/api/v1/breakers", breakers.list_breakers, "read"),
     Route("GET", "/api/v1/search", search.find, "read"),
     Route("GET", "/api/v1/feeds", feeds.list_feeds, "read"),
     Route("POST", "/api/v1/feeds", feeds.create, "write"),
@@ -32,6 +36,9 @@ ROUTES = (
     Route("GET", "/add", add.form, "write"),
     Route("POST", "/add", add.submit, "write"),
     Route("GET", "/pipeline", pipeline.show, "read"),
+    Route("GET", "/failed", failed.show, "read"),
+    Route("GET", "/failed/retry", failed.ask, "write"),
+    Route("POST", "/failed/retry", failed.retry, "write"),
     Route("GET", "/feeds", feed_list.show, "read"),
     Route("POST", "/feeds", feed_list.add, "write"),
     Route("GET", "/sign-in", sign_in.form, None),

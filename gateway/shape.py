@@ -8,9 +8,12 @@ import msgspec
 from markupsafe import escape
 
 from gateway import wire
+from pipeline.breaker import Breaker
 from pipeline.documents import Document
 from pipeline.items import Accepted, Capture, Item, Reason, StepEntry
 from pipeline.lifecycle import IN_FLIGHT, Stage, State
+from pipeline.store.redo import TOUCHED, Deed
+from pipeline.store.retries import Redone
 from pipeline.store.rows import ItemRow
 from pipeline.store.search import Hit
 from pipeline.text.snippet import Segment
@@ -56,6 +59,7 @@ def _common(item: Item, now: int) -> dict[str, object]:
         "age_seconds": max(0, now - item.changed_at) / 1000,
         "in_flight": State(item.state) in IN_FLIGHT,
         "verdict": item.verdict,
+        "due_at": _when(item.due_at),
         "attempts": item.attempts,
         "tags": item.tags,
         "source": item.source,
@@ -140,3 +144,26 @@ def feed(found: Feed) -> wire.FeedOut:
         next_poll_at=iso(found.next_poll_at),
         failures=found.failures,
     )
+def redone(found: Redone) -> wire.RedoneOut:
+    count = found.counts.get
+    return wire.RedoneOut(
+        requeued=count(Deed.REQUEUED, 0),
+        hastened=count(Deed.HASTENED, 0),
+        refreshed=count(Deed.REFRESHED, 0),
+        replayed=count(Deed.REPLAYED, 0),
+        untouched={deed.value: n for deed, n in found.counts.items() if deed not in TOUCHED},
+        left=tuple(wire.DeedOut(id=each.uid, outcome=each.deed.value) for each in found.left),
+    )
+
+
+def breaker(found: Breaker) -> wire.BreakerOut:
+    return wire.BreakerOut(
+        name=found.name,
+        state=found.state.value,
+        failures=found.failures,
+        reason=found.reason,
+        opened_at=_when(found.opened_at),
+        next_probe_at=_when(found.probe_at),
+    )
+
+

@@ -94,6 +94,7 @@ class ItemOut(msgspec.Struct, frozen=True, kw_only=True):
     reason: ReasonOut | None
     age_seconds: float  # since stage or state last moved
     in_flight: bool
+    due_at: str | None  # when a waiting item goes on
     verdict: Verdict | None
     attempts: int
     tags: tuple[str, ...]
@@ -167,4 +168,58 @@ class FeedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedList(msgspec.Struct, frozen=True, kw_only=True):
+class RetryMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/retry: either `ids`, or `where`, a selection such as `error:timeout site:example.com`.
+
+    A selection that names no state is among dead and waiting items; kept ones are fetched again only by `state:done`.
+    """
+
+    ids: tuple[str, ...] | None = None
+    where: str | None = None
+
+
+class ReplayMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /api/v1/replay: run again `from` validate, extract, enrich or finalise, from the archived bodies.
+
+    A selection that names no state is among done and dead items.
+    """
+
+    start: str = msgspec.field(name="from")
+    ids: tuple[str, ...] | None = None
+    where: str | None = None
+
+
+class DeedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one item: requeued, hastened, refreshed, replayed, or why it was left as it is."""
+
+    id: str
+    outcome: str
+
+
+class RedoneOut(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of what was asked for are done again, and how many were left as they are, by why."""
+
+    requeued: int  # dead: from the beginning, with all attempts
+    hastened: int  # waiting: now
+    refreshed: int  # done: fetched again, readable meanwhile
+    replayed: int
+    untouched: dict[str, int]  # in_flight, duplicate, deleted, unknown, no_body, no_text
+    left: tuple[DeedOut, ...]  # the first 100 of those
+
+
+class BreakerOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A host or a provider that has failed lately. Nothing is asked of it before `next_probe_at` while it is open."""
+
+    name: str  # host:example.org, provider:wayback
+    state: str  # closed, open, half_open
+    failures: int  # in a row
+    reason: str
+    opened_at: str | None
+    next_probe_at: str | None
+
+
+class BreakerList(msgspec.Struct, frozen=True, kw_only=True):
+    breakers: tuple[BreakerOut, ...]
+
+
     feeds: tuple[FeedOut, ...]

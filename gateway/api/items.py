@@ -20,6 +20,7 @@ from pipeline.errors import Fault, InvalidInput, NotFound
 from pipeline.ids import is_uid
 from pipeline.items import Item, Submission
 from pipeline.lifecycle import IN_FLIGHT, Stage, State
+from pipeline.selection import Selection, parse
 from pipeline.store.intake import Idempotency
 from pipeline.store.items import ItemFilter
 
@@ -51,18 +52,32 @@ def _idempotency(wanted: Submission) -> Idempotency | None:
 
 
 async def list_items(deps: Deps) -> Response:
-    query = Query("limit", "cursor", "state", "stage", "tag")
+    query = Query("limit", "cursor", "state", "stage", "tag", "where")
     wanted = ItemFilter(
         limit=query.number("limit", 50, least=1, most=200),
         cursor=query.text("cursor"),
         states=query.choices("state", State),
         stage=_stage(query),
         tag=query.text("tag", limit=100),
+        where=_where(query),
     )
     query.done()
     page = await deps.store.items.list(wanted)
     now = deps.clock.wall_ms()
     return json(wire.ItemList(items=tuple(shape.row(each, now) for each in page.items), cursor=page.cursor))
+
+
+def _where(query: Query) -> Selection | None:
+    """A selection, as retry and replay take it; its faults are the query's."""
+    text = query.text("where")
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except InvalidInput as error:
+        for fault in error.faults:
+            query.fault(f"where: {fault.where}", fault.what, fault.hint)
+        return None
 
 
 def _stage(query: Query) -> int | None:

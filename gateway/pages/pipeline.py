@@ -13,6 +13,7 @@ from gateway.deps import Deps
 from gateway.query import Query
 from gateway.render import page
 from gateway.wording import stage as stage_words
+from pipeline.breaker import BreakerState
 from pipeline.lifecycle import IN_FLIGHT, State, hundred
 from pipeline.store.counts import Count
 
@@ -81,6 +82,7 @@ async def show(deps: Deps) -> Response:
         depth=await deps.store.queue.depth(),
         roles=await deps.store.status.roles(),
         processor=await processor_state(deps),
+        resting=tuple(each for each in await deps.store.breakers.all() if each.state is not BreakerState.CLOSED),
     )
 
 

@@ -6,13 +6,11 @@ from markupsafe import Markup
 from quart import Response
 
 from gateway.api.items import document_of, known
+from gateway.api.redo import retried
 from gateway.article import safe_html
 from gateway.deps import Deps
 from gateway.form import fields
-from gateway.intake import submission
 from gateway.render import page, see
-from gateway.security.caller import new_trace
-from gateway.wire import NewItem
 from pipeline.errors import Fault, InvalidInput
 
 FLAGS = ("read", "starred", "archived")
@@ -44,13 +42,9 @@ async def flag(deps: Deps, uid: str) -> Response:
 
 
 async def retry(deps: Deps, uid: str) -> Response:
-    """Save it again: what is dead goes back to the queue, what is alive only moves to the top."""
-    item = await deps.store.items.get(known(uid))
-    if item.url is None:
-        raise InvalidInput("A note is not fetched, so there is nothing to try again.")
-    await deps.store.items.accept(submission(NewItem(url=item.url), source="ui", trace=new_trace(deps.random)))
-    deps.ring()
-    return see(f"/items/{item.uid}")
+    """Dead: from the beginning. Waiting: now. Kept: fetched again, readable meanwhile. On its way: nothing."""
+    await retried(deps, uid)
+    return see(f"/items/{known(uid)}")
 
 
 async def ask_delete(deps: Deps, uid: str) -> Response:
