@@ -58,8 +58,8 @@ def _common(item: Item, now: int) -> dict[str, object]:
         "reason": _reason(item.reason),
         "age_seconds": max(0, now - item.changed_at) / 1000,
         "in_flight": State(item.state) in IN_FLIGHT,
-        "verdict": item.verdict,
         "due_at": _when(item.due_at),
+        "verdict": item.verdict,
         "attempts": item.attempts,
         "tags": item.tags,
         "source": item.source,
@@ -135,15 +135,6 @@ def marked(segments: tuple[Segment, ...]) -> str:
     return "".join(f"<mark>{escape(part.text)}</mark>" if part.marked else str(escape(part.text)) for part in segments)
 
 
-def feed(found: Feed) -> wire.FeedOut:
-    return wire.FeedOut(
-        id=found.uid,
-        url=found.url,
-        title=found.title,
-        interval_seconds=found.interval_seconds,
-        next_poll_at=iso(found.next_poll_at),
-        failures=found.failures,
-    )
 def redone(found: Redone) -> wire.RedoneOut:
     count = found.counts.get
     return wire.RedoneOut(
@@ -167,3 +158,12 @@ def breaker(found: Breaker) -> wire.BreakerOut:
     )
 
 
+def feed(found: Feed) -> wire.FeedOut:
+    return wire.FeedOut(
+        id=found.uid,
+        url=found.url,
+        title=found.title,
+        interval_seconds=found.interval_seconds,
+        next_poll_at=iso(found.next_poll_at),
+        failures=found.failures,
+    )

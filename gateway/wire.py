@@ -158,16 +158,6 @@ class SearchOut(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None
 
 
-class FeedOut(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    url: str
-    title: str | None
-    interval_seconds: int
-    next_poll_at: str
-    failures: int
-
-
-class FeedList(msgspec.Struct, frozen=True, kw_only=True):
 class RetryMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /api/v1/retry: either `ids`, or `where`, a selection such as `error:timeout site:example.com`.
 
@@ -222,4 +212,14 @@ class BreakerList(msgspec.Struct, frozen=True, kw_only=True):
     breakers: tuple[BreakerOut, ...]
 
 
+class FeedOut(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    url: str
+    title: str | None
+    interval_seconds: int
+    next_poll_at: str
+    failures: int
+
+
+class FeedList(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedOut, ...]
