@@ -23,6 +23,12 @@ GROUPS: Final = {
         "status": "items per stage, the queue, the roles and their actors",
         "feed": "feeds: add, list",
     },
+    "When something went wrong": {
+        "failed": "what has failed, why and how often; --by code or site",
+        "retry": "try again what failed or waits, by id or --where; fetch again what is kept",
+        "replay": "make items again from their archived bodies, without network, and say what changed",
+        "breakers": "hosts and providers that are left alone for now",
+    },
     "Access": {
         "sign-in": "print a one-time link that signs a browser in",
         "token": "tokens for programs: create, list, revoke",
@@ -70,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
         "--once", action="store_true", help="exit when all is checked: 0 only when all is as expected"
     )
     _library(made)
+    _again(made)
     _families(made, common)
     made["test"].add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="arguments for pytest")
     return top
@@ -85,6 +92,24 @@ def _library(made: dict[str, argparse.ArgumentParser]) -> None:
     made["search"].add_argument("--limit", type=_limit, default=20, help="1 to 100 (20)")
     for name in ("add", "show", "search", "status"):
         _json(made[name])
+
+
+def _again(made: dict[str, argparse.ArgumentParser]) -> None:
+    for name in ("retry", "replay"):
+        made[name].add_argument("ids", nargs="*", metavar="ID", help="items; or use --where")
+        made[name].add_argument("--where", metavar="SELECTION", help=_SELECTION)
+        made[name].add_argument("--dry-run", action="store_true", help="say what would be done again, and stop")
+    replay = made["replay"]
+    replay.add_argument("--from", dest="start", required=True, choices=("validate", "extract", "enrich", "finalise"))
+    replay.add_argument("--wait", action="store_true", help="wait for the end, then say what has changed")
+    made["failed"].add_argument("--where", metavar="SELECTION", help=_SELECTION)
+    made["failed"].add_argument("--by", choices=("code", "site"), help="in groups, the largest first")
+    made["failed"].add_argument("--limit", type=_limit, default=100, help="1 to 100 (100)")
+    for name in ("failed", "retry", "replay", "breakers"):
+        _json(made[name])
+
+
+_SELECTION: Final = "error:timeout site:example.com stage:acquire verdict:blocked tag:x older:7d newer:24h; - negates"
 
 
 def _families(made: dict[str, argparse.ArgumentParser], common: Parser) -> None:

@@ -60,6 +60,14 @@ def _run(args: argparse.Namespace) -> int:
             from supervisor.commands import look
 
             return look.run(args)
+        case "retry" | "replay":
+            from supervisor.commands import retry
+
+            return retry.run(args)
+        case "failed" | "breakers":
+            from supervisor.commands import failed
+
+            return failed.run(args)
         case "token" | "sign-in":
             from supervisor.commands import access
 

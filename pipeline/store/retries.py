@@ -12,10 +12,11 @@ import msgspec
 
 from pipeline import errors
 from pipeline.items import Reason
-from pipeline.lifecycle import Priority, Stage, State
+from pipeline.lifecycle import IN_FLIGHT, Priority, Stage, State
 from pipeline.selection import Selection, within
-from pipeline.store import redo, rows
+from pipeline.store import kept, redo, rows
 from pipeline.store.intake import RETRY_AFTER_SECONDS
+from pipeline.store.kept import UNCHANGED
 from pipeline.store.ports import Db
 from pipeline.store.redo import TOUCHED, Deed, Done, Order
 from pipeline.store.select import condition
@@ -45,6 +46,24 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     newest_at: int  # wall ms
     hint: str  # of the newest
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an item is that was done again."""
+
+    uid: str
+    title: str
+    state: State
+    code: str | None  # why it failed, or waits
+    change: str | None  # what the last refresh or replay has changed, in words
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state not in IN_FLIGHT
+
+    @property
+    def is_unchanged(self) -> bool:
+        return self.change == UNCHANGED
 
 
 class RetryStore:
@@ -112,8 +131,8 @@ class RetryStore:
 
     async def matching(self, selection: Selection, *, replay: bool = False) -> tuple[str, ...]:
         """The uids that a retry (or a replay) of this selection is for, the oldest first."""
-        kept_to = within(selection, REPLAYED if replay else RETRIED)
-        sql, values = condition(kept_to, self._db.clock.wall_ms())
+        among = within(selection, REPLAYED if replay else RETRIED)
+        sql, values = condition(among, self._db.clock.wall_ms())
         return await self._db.read(lambda conn: redo.uids_of(conn, sql, values))
 
     async def count(self, selection: Selection) -> int:
@@ -132,19 +151,34 @@ class RetryStore:
         sql, values = condition(selection, self._db.clock.wall_ms())
         return await self._db.read(lambda conn: _groups(conn, sql, values, by))
 
-    async def change(self, uid: str) -> str | None:
-        """What the last refresh or replay of an item has changed, in words; None when there was none."""
+    async def outcomes(self, uids: Sequence[str]) -> tuple[Ended, ...]:
+        """Where live items are, in the order of `uids`, and what doing them again has changed."""
+        found: dict[str, Ended] = {}
+        for first in range(0, len(uids), AT_ONCE):
+            piece = uids[first : first + AT_ONCE]
+            found |= await self._db.read(partial(_outcomes, uids=piece))
+        return tuple(found[uid] for uid in uids if uid in found)
 
-        def job(conn: apsw.Connection) -> str | None:
-            found = conn.execute(
-                """SELECT s.detail FROM steps s JOIN items i ON i.id = s.item_id
-                   WHERE i.uid = ? AND s.code = ? AND s.method IN ('refreshed', 'replayed')
-                   ORDER BY s.id DESC LIMIT 1""",
-                (uid, Stage.FINALISING),
-            ).get
-            return cast("str | None", found)
 
-        return await self._db.read(job)
+def _outcomes(conn: apsw.Connection, uids: Sequence[str]) -> dict[str, Ended]:
+    rows_found = conn.execute(
+        f"""SELECT i.uid, coalesce(i.given_title, d.title, i.url, ''), i.state, json_extract(i.reason, '$.code'),
+               (SELECT s.detail FROM steps s WHERE s.item_id = i.id AND s.code = ? AND s.detail <> ''
+                    AND s.method IN ('{kept.REFRESHED}', '{kept.REPLAYED}') ORDER BY s.id DESC LIMIT 1)
+            FROM items i LEFT JOIN documents d ON d.item_id = i.id
+            WHERE i.deleted_at IS NULL AND i.uid IN (SELECT value FROM json_each(?))""",
+        (Stage.FINALISING, msgspec.json.encode(uids).decode()),
+    )
+    return {
+        rows.text(uid): Ended(
+            uid=rows.text(uid),
+            title=rows.text(title),
+            state=State(rows.text(state)),
+            code=cast("str | None", code),
+            change=cast("str | None", change),
+        )
+        for uid, title, state, code, change in rows_found
+    }
 
 
 def _groups(conn: apsw.Connection, sql: str, values: Sequence[rows.SqlValue], by: str) -> tuple[Group, ...]:
@@ -174,9 +208,9 @@ def _sum(done: Sequence[Done]) -> Redone:
 
 
 def _full(done: Sequence[Done], wanted: int) -> errors.QueueFull:
-    kept = sum(each.deed in TOUCHED for each in done)
+    fitted = sum(each.deed in TOUCHED for each in done)
     return errors.QueueFull(
-        f"the backlog is full: {kept:,} of {wanted:,} were put on the queue",
+        f"the backlog is full: {fitted:,} of {wanted:,} were put on the queue",
         retry_after=RETRY_AFTER_SECONDS,
         hint="those go on; ask again later for the rest",
     )

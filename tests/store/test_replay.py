@@ -15,7 +15,7 @@ from pipeline.store.handle import Store, open_store
 from pipeline.store.redo import Deed
 from pipeline.work import Advance, Bury, Claim, Outcome
 from tests.store.hands import TestClock, captured, claim_all, enriched, extracted, finish, page, run_through
-from tests.store.test_retry import claimed, dead, done, found, uid_of
+from tests.store.test_retry import change, claimed, dead, done, found, uid_of
 
 
 def finalised(text: str) -> Outcome:
@@ -50,7 +50,7 @@ async def test_a_replay_that_changes_nothing_says_so(store: Store) -> None:
     await store.retries.replay([uid], 300)
     (claim,) = await claim_all(store)
     await replayed(store, claim, "the old text")
-    assert await store.retries.change(uid) == "text unchanged"
+    assert await change(store, uid) == "text unchanged"
     told = [step for step in await store.items.steps(uid) if step.method == "replayed" and step.detail]
     assert [step.code for step in told] == [Stage.FINALISING]
     assert (await store.status.sweep()).drift == 0
@@ -61,7 +61,7 @@ async def test_a_replay_that_finds_another_text_and_title_says_how_they_differ(s
     await store.retries.replay([uid], 300)
     (claim,) = await claim_all(store)
     await replayed(store, claim, "a better text", "A better title")
-    assert await store.retries.change(uid) == "text changed: 3 → 3 words; title “A title” → “A better title”"
+    assert await change(store, uid) == "text changed: 3 → 3 words; title “A title” → “A better title”"
     assert (await found(store, "better"), await found(store, "old")) == (1, 0)
 
 
@@ -76,7 +76,7 @@ async def test_a_stored_document_that_is_damaged_is_made_whole_from_the_archived
     (claim,) = await claim_all(store)
     await replayed(store, claim, "the old text")
     assert (await store.items.document(uid)).text == "the old text"
-    assert "text changed" in (await store.retries.change(uid) or "")
+    assert "text changed" in (await change(store, uid) or "")
 
 
 async def test_a_replay_from_a_late_stage_leaves_the_text_alone(store: Store) -> None:
@@ -85,7 +85,7 @@ async def test_a_replay_from_a_late_stage_leaves_the_text_alone(store: Store) ->
     (claim,) = await claim_all(store)
     await finish(store, claim, finalised("the old text"))
     assert (await store.items.get(uid)).state is State.DONE
-    assert await store.retries.change(uid) == "text unchanged"
+    assert await change(store, uid) == "text unchanged"
 
 
 @pytest.mark.parametrize("after_extraction", [False, True])
