@@ -13,6 +13,7 @@ from pipeline.documents import Document
 from pipeline.items import Accepted, Capture, Item, Reason, StepEntry
 from pipeline.lifecycle import IN_FLIGHT, Stage, State
 from pipeline.store.redo import TOUCHED, Deed
+from pipeline.store.related import Related
 from pipeline.store.retries import Redone
 from pipeline.store.rows import ItemRow
 from pipeline.store.search import Hit
@@ -78,7 +79,9 @@ def _reason(reason: Reason | None) -> wire.ReasonOut | None:
     return wire.ReasonOut(code=reason.code, hint=reason.hint, detail=reason.detail, error_id=reason.error_id)
 
 
-def detail(item: Item, document: Document | None, capture: Capture | None, now: int) -> wire.ItemDetail:
+def detail(
+    item: Item, document: Document | None, capture: Capture | None, related: tuple[Related, ...], now: int
+) -> wire.ItemDetail:
     provenance = capture and wire.ProvenanceOut(
         provider=capture.provider,
         url=capture.url,
@@ -91,7 +94,15 @@ def detail(item: Item, document: Document | None, capture: Capture | None, now: 
     fields = document and wire.DocumentOut(
         **{name: getattr(document, name) for name in wire.DocumentOut.__struct_fields__},
     )
-    return msgspec.convert(_common(item, now) | {"provenance": provenance, "document": fields}, wire.ItemDetail)
+    return msgspec.convert(
+        _common(item, now) | {"provenance": provenance, "document": fields, "related": tuple(map(_related, related))},
+        wire.ItemDetail,
+    )
+
+
+def _related(found: Related) -> wire.RelatedOut:
+    other = found.item
+    return wire.RelatedOut(id=other.uid, url=other.url, title=other.title, likeness=found.likeness)
 
 
 def row(found: ItemRow, now: int) -> wire.RowOut:

@@ -107,9 +107,19 @@ class ItemOut(msgspec.Struct, frozen=True, kw_only=True):
     archived_at: str | None
 
 
+class RelatedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Another kept item: with almost the same text (`likeness`, 0 to 1), or joined by a link (null)."""
+
+    id: str
+    url: str | None
+    title: str | None
+    likeness: float | None
+
+
 class ItemDetail(ItemOut, frozen=True, kw_only=True):
     provenance: ProvenanceOut | None
     document: DocumentOut | None
+    related: tuple[RelatedOut, ...]
 
 
 class RowOut(ItemOut, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ class KeepCapture(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class SetVerdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     verdict: Verdict
     evidence: str
+    similarity: float | None = None  # of the newest capture to what was sought, 0 to 1; None leaves what it has
 
 
 class KeepDocument(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -45,10 +46,32 @@ class KeepEnrichment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ClaimContent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Claim the text. When a kept item has the same `text_hash`, the step ends as a duplicate (599) of that item."""
+    """Claim the text. When a kept item has the same `text_hash`, the step ends as a duplicate (599) of that item.
 
-    text_hash: str
+    None for a text that says too little to tell one page from another.
+    """
+
+    text_hash: str | None
     content_hash: str
+
+
+class NameKey(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The canonical key that the page gives itself (rel=canonical), None when it gives none that may be believed.
+
+    It is only noted: no save is ever answered by it. See Resemble.
+    """
+
+    url_key: str | None
+
+
+class Resemble(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Keep the text's sketch (None: too short for one) and link the kept items with almost the same text.
+
+    When one of them is the same page by its own word or this one's (NameKey) and the texts hardly differ, the step
+    ends as a duplicate (599) of it instead; an item that was done before never does.
+    """
+
+    sketch: bytes | None
 
 
 class CrossReference(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -83,4 +106,15 @@ class FeedPolled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     complete: bool = True  # set by the store: False when the backlog took only the first of the entries
 
 
-Effect = KeepCapture | SetVerdict | KeepDocument | KeepEnrichment | ClaimContent | CrossReference | Index | FeedPolled
+Effect = (
+    KeepCapture
+    | SetVerdict
+    | KeepDocument
+    | KeepEnrichment
+    | ClaimContent
+    | NameKey
+    | Resemble
+    | CrossReference
+    | Index
+    | FeedPolled
+)

@@ -6,11 +6,13 @@ import datetime as dt
 from typing import Final, Protocol
 
 from pipeline.documents import Extracted
-from pipeline.effects import KeepDocument
-from pipeline.items import Reason
+from pipeline.effects import KeepDocument, NameKey
+from pipeline.items import Capture, Reason
 from pipeline.lifecycle import Stage
 from pipeline.stage import StageContext, StageSpec
+from pipeline.text.urls import canonicalise
 from pipeline.work import Advance, Bury, Claim, Outcome
+from stages.text.canonical import named_key
 
 _DAY_MS: Final = 86_400_000
 
@@ -50,7 +52,14 @@ class Extract:
             )
             return Bury(reason=reason)
         _steps(ctx, document)
-        return Advance(effects=(KeepDocument(document=document),))
+        return Advance(effects=(KeepDocument(document=document), NameKey(url_key=_named(document, claim, capture))))
+
+
+def _named(document: Extracted, claim: Claim, capture: Capture) -> str | None:
+    own = claim.item.url_key if claim.item else None
+    if own is None:
+        return None  # a note has no address
+    return named_key(document.canonical, own, canonicalise(capture.final_url))
 
 
 def _steps(ctx: StageContext, document: Extracted) -> None:

@@ -116,8 +116,10 @@ async def _settled(deps: Deps, uid: str, wait: int) -> Item:
 
 
 async def _detail(deps: Deps, item: Item) -> wire.ItemDetail:
-    capture = await deps.store.items.capture(item.uid)
-    return shape.detail(item, await document_of(deps, item.uid), capture, deps.clock.wall_ms())
+    items = deps.store.items
+    document = await document_of(deps, item.uid)
+    capture, related = await items.capture(item.uid), await items.related(item.uid)
+    return shape.detail(item, document, capture, related, deps.clock.wall_ms())
 
 
 async def document_of(deps: Deps, uid: str) -> Document | None:

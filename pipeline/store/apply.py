@@ -19,13 +19,15 @@ from pipeline.effects import (
     KeepCapture,
     KeepDocument,
     KeepEnrichment,
+    NameKey,
+    Resemble,
     SetVerdict,
 )
 from pipeline.ids import Random, new_uid
 from pipeline.items import Capture
 from pipeline.lifecycle import State
 from pipeline.settings import QueueSettings
-from pipeline.store import intake, kept, rows, search, steps
+from pipeline.store import alike, intake, kept, named, rows, search, steps
 
 REST_MS = 300_000  # a feed that the backlog took only a part of is asked again after this
 
@@ -61,8 +63,12 @@ def _apply(conn: apsw.Connection, to: Applying, effect: Effect) -> int | None:
             return _keep_capture(conn, to.item_id, effect)
         case ClaimContent():
             return _claim_content(conn, to.item_id, effect)
+        case Resemble():
+            return _resemble(conn, to.item_id, effect)
+        case NameKey():
+            named.keep(conn, to.item_id, effect.url_key)
         case SetVerdict():
-            conn.execute("UPDATE items SET verdict = ? WHERE id = ?", (effect.verdict, to.item_id))
+            _set_verdict(conn, to.item_id, effect)
         case KeepDocument():
             _keep_document(conn, to.item_id, effect, to.now)
         case KeepEnrichment():
@@ -106,6 +112,16 @@ def _keep_capture(conn: apsw.Connection, item_id: int, effect: KeepCapture) -> i
     return None
 
 
+def _set_verdict(conn: apsw.Connection, item_id: int, effect: SetVerdict) -> None:
+    conn.execute("UPDATE items SET verdict = ? WHERE id = ?", (effect.verdict, item_id))
+    if effect.similarity is not None:
+        conn.execute(
+            """UPDATE captures SET similarity = ?
+               WHERE id = (SELECT id FROM captures WHERE item_id = ? ORDER BY id DESC LIMIT 1)""",
+            (effect.similarity, item_id),
+        )
+
+
 def _live_owner(conn: apsw.Connection, item_id: int, url_key: str) -> int | None:
     """Another item kept under this key. A dead or deleted one gives it up; a duplicate stands for its original."""
     owner = conn.execute(
@@ -128,7 +144,7 @@ def _claim_content(conn: apsw.Connection, item_id: int, effect: ClaimContent) ->
     return original
 
 
-def _stays(conn: apsw.Connection, item_id: int, text_hash: str) -> bool:
+def _stays(conn: apsw.Connection, item_id: int, text_hash: str | None) -> bool:
     """Whether this very text was kept as this item before it was done again: then it still is, whoever else has it."""
     held = conn.execute(
         """SELECT 1 FROM items i LEFT JOIN kept_documents k ON k.item_id = i.id
@@ -139,7 +155,7 @@ def _stays(conn: apsw.Connection, item_id: int, text_hash: str) -> bool:
     return held is not None
 
 
-def _owner_of_text(conn: apsw.Connection, item_id: int, text_hash: str) -> int | None:
+def _owner_of_text(conn: apsw.Connection, item_id: int, text_hash: str | None) -> int | None:
     """The first other item that is kept with this text, also one that is just being done again."""
     found = conn.execute(
         """SELECT min(i.id) FROM items i WHERE i.id <> ?1 AND (i.state = ?2 OR i.kept IS NOT NULL)
@@ -148,6 +164,13 @@ def _owner_of_text(conn: apsw.Connection, item_id: int, text_hash: str) -> int |
         (item_id, State.DONE, text_hash),
     ).get
     return None if found is None else rows.integer(found)
+
+
+def _resemble(conn: apsw.Connection, item_id: int, effect: Resemble) -> int | None:
+    original = named.original(conn, item_id, effect.sketch)
+    if original is None:
+        alike.keep_sketch(conn, item_id, effect.sketch)
+    return original
 
 
 def _keep_document(conn: apsw.Connection, item_id: int, effect: KeepDocument, now: int) -> None:

@@ -19,6 +19,7 @@ from pipeline.store.bodies import BodyStore
 from pipeline.store.cursor import decode_cursor, encode_cursor
 from pipeline.store.intake import Idempotency
 from pipeline.store.ports import Db
+from pipeline.store.related import Related, related
 from pipeline.store.rows import ItemRow
 from pipeline.store.select import condition
 
@@ -113,9 +114,9 @@ class ItemStore:
         """The body the item was made from, None while there is none. Raises NotFound."""
         return await self._db.read(lambda conn: steps.newest_capture(conn, _id(conn, uid)))
 
-    async def related(self, uid: str) -> tuple[Item, ...]:
-        """Kept items that this one links to or that link to it, at most 20, newest first. Raises NotFound."""
-        return await self._db.read(lambda conn: _related(conn, _id(conn, uid)))
+    async def related(self, uid: str) -> tuple[Related, ...]:
+        """Kept items with almost this text, and those it links to or that link to it, at most 20. Raises NotFound."""
+        return await self._db.read(lambda conn: related(conn, _id(conn, uid)))
 
     async def delete(self, uid: str) -> None:
         """Delete an item; saving its URL again brings it back. Raises NotFound."""
@@ -179,19 +180,6 @@ def _list(conn: apsw.Connection, wanted: ItemFilter, now: int) -> ItemPage:
     page = tuple(rows.item_row(row) for row in found[:limit])
     more = len(found) > limit
     return ItemPage(items=page, cursor=encode_cursor(page[-1].item.raised_at, page[-1].item.id) if more else None)
-
-
-def _related(conn: apsw.Connection, item_id: int) -> tuple[Item, ...]:
-    found = conn.execute(
-        f"""SELECT {rows.ITEM_COLUMNS} FROM {rows.ITEM_FROM}
-            WHERE i.deleted_at IS NULL AND i.state = 'done' AND i.id <> ?1 AND i.id IN (
-                SELECT k.item_id FROM links l JOIN keys k ON k.url_key = l.url_key WHERE l.item_id = ?1
-                UNION
-                SELECT l.item_id FROM keys k JOIN links l ON l.url_key = k.url_key WHERE k.item_id = ?1)
-            ORDER BY i.raised_at DESC LIMIT 20""",
-        (item_id,),
-    )
-    return tuple(rows.item(row) for row in found)
 
 
 def _mark(conn: apsw.Connection, uid: str, flags: dict[str, bool | None], now: int) -> None:

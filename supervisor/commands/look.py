@@ -14,6 +14,7 @@ from pipeline.ids import is_uid
 from pipeline.items import Capture, Item, StepEntry
 from pipeline.store.counts import Count, QueueDepth
 from pipeline.store.handle import Store
+from pipeline.store.related import Related
 from pipeline.store.search import SearchPage
 from pipeline.store.status import RoleReport
 from supervisor.commands import output
@@ -27,6 +28,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     item: Item
     document: Document | None
     capture: Capture | None
+    related: tuple[Related, ...]
     steps: tuple[StepEntry, ...]
 
 
@@ -56,7 +58,7 @@ def show(args: argparse.Namespace) -> int:
     config = load_settings(args, quiet=args.json).config
     seen = with_store(config, lambda store: _see(store, uid))
     now = SystemClock().wall_ms()
-    detail = shape.detail(seen.item, seen.document, seen.capture, now)
+    detail = shape.detail(seen.item, seen.document, seen.capture, seen.related, now)
     steps = tuple(shape.step(entry) for entry in seen.steps)
     if args.json:
         output.json(msgspec.to_builtins(detail) | {"events": steps})
@@ -78,7 +80,11 @@ async def _see(store: Store, uid: str) -> Seen:
     except NotFound:
         document = None
     return Seen(
-        item=item, document=document, capture=await store.items.capture(uid), steps=await store.items.steps(uid)
+        item=item,
+        document=document,
+        capture=await store.items.capture(uid),
+        related=await store.items.related(uid),
+        steps=await store.items.steps(uid),
     )
 
 
@@ -93,6 +99,7 @@ def _print_item(detail: wire.ItemDetail, now: int, item: Item) -> None:
         and " · ".join(filter(None, (detail.reason.code, detail.reason.detail, detail.reason.hint))),
         "verdict": detail.verdict and detail.verdict.value,
         "same text as": detail.duplicate_of,
+        "almost as": ", ".join(f"{one.id} ({one.likeness:.0%})" for one in detail.related if one.likeness is not None),
         "tags": ", ".join(detail.tags),
         "author": document and document.author,
         "published": document and document.published,

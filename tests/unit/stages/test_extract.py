@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.effects import KeepDocument
+from pipeline.effects import KeepDocument, NameKey
 from pipeline.errors import StoreUnreadable
 from pipeline.work import Advance, Bury
 from stages.extract import Extract
@@ -25,7 +25,7 @@ async def test_a_page_becomes_a_document_and_its_steps_stand_on_the_timeline() -
     async with ParsePool(ParseSettings(), 1) as pool:
         outcome = await Extract(pool, slots=1, deadline=60.0).handle(a_claim(capture=capture), ctx)
     match outcome:
-        case Advance(effects=(KeepDocument(document=document),)):
+        case Advance(effects=(KeepDocument(document=document), NameKey())):
             assert document.title == "Der Titel einer Seite"
             assert document.text.startswith("Größe zählt")
             assert document.charset == "cp1252"
