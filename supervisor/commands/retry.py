@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     redone = with_store(config, lambda store: _redo(store, uids, selection, start))
     heard = ring(config.folder, "worker") if redone.uids else True
     waits = start is not None and args.wait and bool(redone.uids)
-    _report(redone, as_json=args.json and not waits)
+    if not (waits and heard and args.json):  # then the summary is the one document
+        _report(redone, as_json=args.json)
     if not heard:
         output.complaint("no worker runs here: it happens as soon as one does; start `atlas up`")
     if waits:
