@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 _CAUSES: Final = {
@@ -33,6 +34,7 @@ _CAUSES: Final = {
     "internal": "A fault of Atlas",
     "now_a_duplicate": "It leads to what is kept already",
 }
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _PROVIDERS: Final = {
     "wayback": "Wayback Machine",
     "archive_today": "archive.today",
@@ -43,8 +45,10 @@ _PROVIDERS: Final = {
 
 
 def cause(code: str) -> str:
-    """The words for a code; one that this release does not know is shown as itself."""
-    return _CAUSES.get(code) or (code.replace("_", " ").capitalize() or "No reason given")
+    """The words for a code; one that this release does not know is shown as itself, and words stay as they are."""
+    if not _CODE.fullmatch(code):
+        return code or "No reason given"
+    return _CAUSES.get(code) or code.replace("_", " ").capitalize()
 
 
 def passer(name: str) -> str:
