@@ -133,6 +133,7 @@ def prepare_writer(settings: DatabaseSettings, caches: Caches) -> Callable[[apsw
         if _to_wal(conn) != "wal":
             raise errors.StoreError("the file system refuses WAL mode", hint="keep the data folder on a local disk")
         conn.pragma("synchronous", settings.synchronous.upper())
+        conn.wal_autocheckpoint(0)  # the writer does it: SQLite would keep an error to itself
         conn.pragma("journal_size_limit", WAL_LIMIT_BYTES)
         conn.pragma("cache_size", -caches.writer_kib)
         _prepare_safety(conn)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 BATCH = 64  # requests in one transaction: bounds how long the first of them waits for the last
 PENDING = 1024  # requests in memory; past it a caller is told to come back
+CHECKPOINT_PAGES = 1000  # of the WAL, after which they are copied into the database: SQLite's own figure
 WAL_TRUNCATE_BYTES = 33_554_432  # a WAL past 32 MiB is cut back when the writer is idle
 CHECK_WAL_EVERY = 256  # batches
 
@@ -49,6 +50,7 @@ class Writer:
         self._broken: errors.StoreError | None = None
         self._closing = False
         self._busy_since: float | None = None
+        self._wal_pages = 0
         self.batches = 0
 
     @property
@@ -88,6 +90,8 @@ class Writer:
 
     async def run(self) -> None:
         """Commit batches until `close()`. Raises StoreBroken when the disk failed: the process must end then."""
+        # SQLite's own checkpoints say nothing of a sync that failed, and a later one that succeeds proves nothing.
+        await self._executor.run(lambda conn: conn.set_wal_hook(self._wal_grew))
         while True:
             if not self._pending:
                 if self._closing:
@@ -102,8 +106,10 @@ class Writer:
             if self._broken is not None:
                 raise self._broken
             self.batches += 1
+            if self._wal_pages >= CHECKPOINT_PAGES:
+                await self._checkpoint(checkpoint)
             if not self._pending and self.batches % CHECK_WAL_EVERY == 0:
-                await self._cut_wal()
+                await self._checkpoint(truncate_wal)
 
     def close(self) -> None:
         """Take no more requests; `run()` ends when those that wait are committed."""
@@ -137,10 +143,15 @@ class Writer:
         while self._pending:
             self._pending.popleft().settle(None, _again(error))
 
-    async def _cut_wal(self) -> None:
+    def _wal_grew(self, _conn: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    async def _checkpoint(self, job: Callable[[apsw.Connection], None]) -> None:
+        """After the answers: what fails here was committed, and is in the WAL."""
         try:
             with mapped("checkpoint"):
-                await self._executor.run(truncate_wal)
+                await self._executor.run(job)
         except (errors.StoreBusy, errors.StoreFull):
             return  # a reader in the way, or no room for the pages: the WAL keeps them, another time
         except errors.StoreError as error:
@@ -183,6 +194,11 @@ def _in_savepoint(
         return None, ours or error
     conn.execute("RELEASE request")
     return result, None
+
+
+def checkpoint(conn: apsw.Connection) -> None:
+    """Copy what no reader still needs from the WAL into the database."""
+    conn.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
 
 def truncate_wal(conn: apsw.Connection) -> None:

@@ -312,3 +312,23 @@ def test_a_process_killed_in_the_middle_of_a_commit_has_kept_what_it_said_and_no
             assert (await store.status.sweep()).drift == 0
 
     trio.run(look)
+
+
+async def test_a_sync_that_fails_while_the_wal_is_copied_ends_the_store_and_takes_back_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "CHECKPOINT_PAGES", 1)
+    answered = []
+    with faulty_disk() as disk, pytest.raises(errors.StoreBroken):
+        async with opened(tmp_path) as store:
+
+            def on_the_database(name: str) -> None:
+                if not name.endswith("-wal"):
+                    raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+
+            disk.on_sync = on_the_database
+            await writer_of(store).submit(put("kept"))
+            answered.append("kept")
+            await anyio.sleep_forever()
+    assert answered == ["kept"]
+    assert keys(tmp_path) == ["kept"]

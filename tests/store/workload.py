@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import apsw
+import pytest
 import trio
 
 from pipeline import errors
@@ -18,7 +21,7 @@ from pipeline.effects import ClaimContent, Effect, Index, KeepCapture, KeepDocum
 from pipeline.items import Kind, Reason, StepEntry, Submission
 from pipeline.lifecycle import State, hundred
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
-from pipeline.store import counts
+from pipeline.store import counts, writer
 from pipeline.store.connection import mapped
 from pipeline.store.finish import Finished
 from pipeline.store.handle import Store, open_store
@@ -27,9 +30,12 @@ from pipeline.text.urls import canonicalise
 from pipeline.work import Advance, Bury, Claim, Outcome, Retry
 from tests.store.hands import EVERYTHING, NEXT, TestClock
 
+T = TypeVar("T")
+
 CODES = {100: 190, 200: 250, 300: 390, 400: 490, 500: 540}  # the step that each stage leaves on the timeline
 CHECKPOINT_PAGES = 24  # small, so that checkpoints happen all the time
 ENDS = {State.DONE, State.DUPLICATE, State.DEAD}
+TRIES = 100  # while the disk is full
 PEOPLE = 4  # who save at the same time, so that commits are shared
 
 
@@ -66,12 +72,13 @@ def checkpointed_early() -> Iterator[list[apsw.Connection]]:
     opened: list[apsw.Connection] = []
 
     def hook(conn: apsw.Connection) -> None:
-        conn.wal_autocheckpoint(CHECKPOINT_PAGES)
         opened.append(conn)
 
     apsw.connection_hooks.append(hook)
     try:
-        yield opened
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
+            yield opened
     finally:
         apsw.connection_hooks.remove(hook)
 
@@ -99,7 +106,7 @@ async def _save(store: Store, ledger: Ledger, dice: Random, person: int, saving:
         if dice.random() < 0.3:
             submission = Submission(kind=Kind.NOTE, text=f"{name} " * dice.randrange(1, 2000), title=name)
         key = Idempotency(key=name, request_hash="h") if dice.random() < 0.5 else None
-        accepted = await store.items.accept(submission, idempotency=key)
+        accepted = await until_room(partial(store.items.accept, submission, idempotency=key))
         ledger.words[accepted.uid] = name
         if key is not None:
             ledger.keys[name] = accepted.uid
@@ -108,7 +115,7 @@ async def _save(store: Store, ledger: Ledger, dice: Random, person: int, saving:
 async def _work_off(store: Store, ledger: Ledger, dice: Random, boot: str, saving: list[int]) -> None:
     while any(saving):
         await trio.lowlevel.checkpoint()
-        claims = await store.queue.claim(dict.fromkeys(EVERYTHING, 3), boot=boot)
+        claims = await until_room(partial(store.queue.claim, dict.fromkeys(EVERYTHING, 3), boot=boot))
         async with trio.open_nursery() as nursery:
             for claim in claims:
                 nursery.start_soon(_take, store, ledger, dice, claim, boot)
@@ -124,7 +131,7 @@ async def _take(store: Store, ledger: Ledger, dice: Random, claim: Claim, boot: 
             elif dice.random() < 0.05:
                 outcome = Bury(reason=Reason(code="hopeless"))
             elif dice.random() < 0.1:
-                await store.queue.release([at.lease_token])
+                await until_room(partial(store.queue.release, [at.lease_token]))
                 return
             else:
                 outcome = advance(at, "" if claim.item is None else (claim.item.given_title or claim.item.url or ""))
@@ -136,7 +143,8 @@ async def finished(store: Store, ledger: Ledger, claim: Claim, outcome: Outcome,
     at = hundred(claim.stage)
     passed = isinstance(outcome, Advance)
     steps = [StepEntry(code=CODES[at], at=1)] if passed else []
-    result = await store.queue.finish(claim, outcome, steps=steps, following=NEXT[at], boot=boot)
+    finish = partial(store.queue.finish, claim, outcome, steps=steps, following=NEXT[at], boot=boot)
+    result = await until_room(finish)
     if passed:
         ledger.steps.add((claim.subject, CODES[at]))
     if result.state in ENDS:
@@ -180,12 +188,22 @@ async def _look_after(
             uid = dice.choice(list(ledger.words))
             ledger.perhaps_deleted.add(uid)
             with contextlib.suppress(errors.NotFound):
-                await store.items.delete(uid)
+                await until_room(partial(store.items.delete, uid))
                 ledger.deleted.add(uid)
         elif chance < 0.2:
             _cut_back(connections, dice)
         elif chance < 0.25:
-            await store.status.sweep()
+            await until_room(store.status.sweep)
+
+
+async def until_room(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask again for as long as the disk is full, as callers do."""
+    for _ in range(TRIES):
+        try:
+            return await call()
+        except errors.StoreFull:
+            await trio.lowlevel.checkpoint()
+    return await call()
 
 
 def _cut_back(connections: Sequence[apsw.Connection], dice: Random) -> None:
@@ -194,7 +212,7 @@ def _cut_back(connections: Sequence[apsw.Connection], dice: Random) -> None:
     )
     for conn in connections:
         if not conn.readonly("main"):
-            with contextlib.suppress(errors.StoreBusy), mapped("checkpoint"):
+            with contextlib.suppress(errors.StoreBusy, errors.StoreFull), mapped("checkpoint"):
                 conn.wal_checkpoint(mode=mode)
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 import apsw
 import pytest
-import trio
 
 from pipeline import errors
 from pipeline.store.migrate import migrate, migrations
 from tests.store.power_cut import REAL, PowerCut, power_cut
 from tests.store.workload import Ledger, checkpointed_early, ends_well, held_to, index_is_whole, opened, work
+from tests.test_reliability.repeatable import repeatably
 from tests.test_reliability.sizes import figure, size
-
-T = TypeVar("T")
 
 pytestmark = pytest.mark.fault
 
@@ -95,15 +91,6 @@ def _first_release(data: Path) -> None:
         conn.pragma("journal_mode", "wal")
         migrate(conn, migrations(name)[:1])
         conn.close()
-
-
-def repeatably(dice: Random, run: Callable[[Path], Awaitable[T]], data: Path) -> T:
-    """trio.run() in which the tasks take their turns as the dice say: a seed repeats a whole life."""
-    scheduler = trio._core._run
-    scheduler._r.seed(dice.random())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
-        return trio.run(run, data)
 
 
 def _only_the_power(error: BaseException) -> None:
