@@ -16,7 +16,7 @@ from pipeline.text.sketch import bands, likeness
 PER_BAND = 16  # the newest; a band that everything shares (a site's boiler-plate) says nothing about the others
 COMPARED = 64  # those with the most bands in common
 LINKS_MOST = 10
-ALIKE = 0.5  # likeness from which texts are shown as almost the same: names changed in 10 % of the words leave this much
+ALIKE = 0.5  # likeness from which texts are shown as almost the same: with 10 % of the words changed this much is left
 SAME = 0.9  # and from which two addresses of one site that name each other are one page
 
 
