@@ -97,6 +97,7 @@ def _print_item(detail: wire.ItemDetail, now: int, item: Item) -> None:
         "stage": f"{detail.stage.code} {detail.stage.name}, {detail.state} for {output.ago(now, item.changed_at)}",
         "reason": detail.reason
         and " · ".join(filter(None, (detail.reason.code, detail.reason.detail, detail.reason.hint))),
+        "goes on": detail.due_at,
         "verdict": detail.verdict and detail.verdict.value,
         "same text as": detail.duplicate_of,
         "almost as": ", ".join(f"{one.id} ({one.likeness:.0%})" for one in detail.related if one.likeness is not None),

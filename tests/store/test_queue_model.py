@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from pipeline import errors
+from pipeline.effects import Index
 from pipeline.items import Reason
 from pipeline.lifecycle import IN_FLIGHT, TERMINAL, Priority, State
 from pipeline.settings import QueueSettings
 from pipeline.store import claims, counts, endings, intake
 from pipeline.store.finish import Finish, finish
 from pipeline.store.migrate import migrate, migrations
+from pipeline.store.redo import TOUCHED, Deed, Order, redo
 from pipeline.work import Advance, Bury, Claim, Outcome, Retry
-from tests.store.hands import NEXT, page
+from tests.store.hands import NEXT, captured, extracted, page
 
 LIMITS = QueueSettings(max_size=4, max_backlog=12, lease_seconds=100)
 CRASHES = 3
@@ -48,6 +50,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.good: dict[str, int] = {}  # lease token → work id, as this worker knows them
         self.accepted: dict[str, int] = {}  # canonical key → item id
         self.deleted: set[int] = set()
+        self.done: set[int] = set()  # items that were done once: never lost again but by deleting them
 
     def teardown(self) -> None:
         self.conn.close()
@@ -99,12 +102,31 @@ class QueueMachine(RuleBasedStateMachine):
         finished = finish(self.conn, work, LIMITS, self.random)
         if finished.next is None:
             del self.good[claim.lease_token]
+        if finished.state is State.DONE and claim.item is not None:
+            self.done.add(claim.item.id)
         return finished.next
+
+    def outcome(self, claim: Claim) -> Outcome:
+        match claim.stage // 100:
+            case 1:
+                return captured(claim)
+            case 3:
+                return extracted(f"text {claim.work_id}")
+            case 5:
+                return Advance(effects=(Index(),))
+            case _:
+                return Advance()
 
     @rule(target=held, claim=consumes(held))
     def advance(self, claim: Claim) -> object:
-        onward = self.finish(claim, Advance())
+        onward = self.finish(claim, self.outcome(claim))
         return multiple() if onward is None else onward
+
+    @rule(claim=consumes(held))
+    def go_all_the_way(self, claim: Claim) -> None:
+        at: Claim | None = claim
+        while at is not None:
+            at = self.finish(at, self.outcome(at))
 
     @rule(claim=consumes(held), after=st.floats(0, 100), costs=st.booleans())
     def retry(self, claim: Claim, after: float, costs: bool) -> None:
@@ -148,6 +170,33 @@ class QueueMachine(RuleBasedStateMachine):
         uid = self.conn.execute("SELECT uid FROM items WHERE id = ?", (item_id,)).get
         endings.delete(self.conn, item_id, str(uid), self.now)
         self.deleted.add(item_id)
+
+    @rule(numbers=st.lists(URLS, max_size=6), start=st.sampled_from([None, 200, 300, 400, 500]))
+    def do_again(self, numbers: list[int], start: int | None) -> None:
+        keys = [str(page(f"https://example.org/{number}").url_key) for number in numbers]
+        ids = [self.accepted[key] for key in dict.fromkeys(keys) if key in self.accepted]
+        uids = [str(self.conn.execute("SELECT uid FROM items WHERE id = ?", (item_id,)).get) for item_id in ids]
+        before = [self.conn.execute("SELECT state FROM items WHERE id = ?", (item_id,)).get for item_id in ids]
+        done = redo(self.conn, uids, Order(now=self.now, limits=LIMITS, start=start))
+        assert len(done) == len(uids) or counts.depth(self.conn).backlog >= LIMITS.max_backlog
+        for each, item_id, state in zip(done, ids, before, strict=False):
+            assert (each.deed is Deed.DELETED) == (item_id in self.deleted)
+            assert each.deed not in TOUCHED or state in {State.DEAD, State.DONE, State.WAITING}
+
+    @invariant()
+    def what_was_done_once_is_done_or_being_done_again_and_is_found_all_the_while(self) -> None:
+        rows = self.conn.execute(
+            """SELECT i.id, i.state, i.kept IS NOT NULL, d.item_id, s.rowid FROM items i
+               LEFT JOIN documents d ON d.item_id = i.id LEFT JOIN search s ON s.rowid = i.id
+               WHERE i.deleted_at IS NULL"""
+        ).fetchall()
+        for item_id, state, is_kept, document, indexed in rows:
+            if item_id in self.done:
+                assert state == State.DONE or (is_kept and state in IN_FLIGHT)
+                assert document is not None
+                assert indexed is not None
+            else:
+                assert not is_kept
 
     @invariant()
     def nothing_is_lost_and_every_count_is_true(self) -> None:
