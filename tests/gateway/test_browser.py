@@ -87,3 +87,27 @@ def test_nothing_that_was_kept_runs_or_loads_from_elsewhere(gateway, tmp_path: P
             assert not [url for url in tab.urls if not url.startswith(base)]
 
     gateway(story)
+
+
+def test_a_person_ticks_a_failure_and_tries_it_again_then_all_the_others(gateway, tmp_path: Path) -> None:
+    async def story(site: Site) -> None:
+        uids = []
+        for n in range(3):
+            uids.append(await site.save(url=f"https://example.com/{n}"))
+            await site.bury(uids[n], code="timeout", detail="no answer in 20 s")
+        secret = await site.store.tokens.sign_in_link()
+        async with served(site) as port, chromium(tmp_path / "profile") as tab:
+            await tab.open(f"http://localhost:{port}/sign-in/{secret}")
+            await tab.click("button.primary")
+            await tab.click('nav a[href="/failed"]')
+            await tab.run(f"document.getElementById('at-{uids[0]}').click()")
+            await tab.click(".deeds button.primary")
+            assert await tab.run("document.querySelector('.notice').textContent") == "1 is tried again now."
+            assert [(await site.store.items.get(uid)).state.value for uid in uids] == ["ready", "dead", "dead"]
+            await tab.click(".deeds a.button")
+            assert await tab.run("document.querySelector('h1').textContent") == "Try 2 again?"
+            await tab.click(".choice button.primary")
+            assert await tab.run("document.querySelector('.notice').textContent") == "2 are tried again now."
+            assert {(await site.store.items.get(uid)).state.value for uid in uids} == {"ready"}
+
+    gateway(story)
