@@ -32,6 +32,7 @@ class Event(StrEnum):
     STAGE_FAILED = "stage.failed", "A stage raised something unexpected on an item; it is tried again, then buried."
     ITEM_RETRIED = "item.retried", "A stage failed on an item; it is tried again later (debug)."
     ITEM_BURIED = "item.buried", "An item became a dead letter, with its reason; it can be replayed."
+    ITEM_STAYS = "item.stays", "A kept item could not be fetched or made anew; it stays as it was, with the reason."
     LEASE_LOST = "lease.lost", "A finished step was dropped, because the row had gone to somebody else."
     LEASES_RECLAIMED = "lease.reclaimed", "Leases of a worker that died were taken back."
     ARCHIVE_AWAY = "archive.away", "archive.db cannot be used: the library works, what needs bodies waits."

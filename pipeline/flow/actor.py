@@ -150,7 +150,7 @@ class Actor:
                 finished = await queue.finish(
                     claim, outcome, steps=steps, following=self.spec.following, boot=self._shared.boot
                 )
-                self._tell(claim, outcome)
+                self._tell(claim, outcome, finished)
                 return finished
             except errors.LeaseLost:
                 self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
@@ -166,12 +166,13 @@ class Actor:
                 # Neither the outcome nor the steps are tried again: either may be what cannot be stored.
                 storable, steps, outcome = False, [], self._decided(claim, self._unexpected(claim, error))
 
-    def _tell(self, claim: Claim, outcome: Outcome) -> None:
+    def _tell(self, claim: Claim, outcome: Outcome, finished: Finished) -> None:
         """In the log: what was given up is told, the daily business only to those who want to know all."""
         said = {"stage": self.spec.name, "item": claim.subject}
         match outcome:
             case Bury(reason=reason):
-                self._shared.log.info(Event.ITEM_BURIED, **said, code=reason.code, detail=reason.detail)
+                event = Event.ITEM_STAYS if finished.state is State.DONE else Event.ITEM_BURIED
+                self._shared.log.info(event, **said, code=reason.code, detail=reason.detail)
             case Retry(reason=reason):
                 self._shared.log.debug(Event.ITEM_RETRIED, **said, code=reason.code, detail=reason.detail)
             case _:

@@ -116,6 +116,29 @@ async def test_an_error_that_no_retry_mends_buries_at_once_with_code_and_hint(
     assert [s.code for s in await bench.store.items.steps(uid)] == [100, 110, 120, 130]
 
 
+async def test_a_kept_item_that_cannot_be_made_anew_is_told_to_stay_and_not_to_be_buried(
+    bench: Bench, autojump_clock: MockClock
+) -> None:
+    tries: list[float] = []
+
+    async def once(_claim: Claim, _ctx: StageContext) -> Outcome:
+        tries.append(trio.current_time())
+        if len(tries) > 1:
+            raise errors.AddressDenied("10.0.0.1 is private", hint="allow it")
+        return await advance(_claim, _ctx)
+
+    bench.build({100: once, 300: advance})
+    (uid,) = await save(bench, 1)
+    await bench.run(5)
+    await bench.store.retries.retry([uid])
+    with structlog.testing.capture_logs() as told:
+        await bench.run(5)
+    assert [(each["event"], each["code"]) for each in told if each["log_level"] == "info"] == [
+        (Event.ITEM_STAYS, "address_denied")
+    ]
+    assert (await bench.store.items.get(uid)).state is State.DONE
+
+
 async def test_a_stage_that_always_fails_buries_after_its_attempts(bench: Bench, autojump_clock: MockClock) -> None:
     async def slow(_claim: Claim, _ctx: StageContext) -> Outcome:
         return Retry(reason=Reason(code="timeout"))
