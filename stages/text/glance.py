@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 
 SAMPLE_CHARS = 3000  # of visible text kept as the sample
-MARKERS_MAX = 400  # ids, classes and script sources kept, first come first kept
+# Markers: "#id", ".class", the addresses of scripts, iframes and forms, and inline scripts shorter than MARKER_CHARS;
+# the first are kept. "schema:isAccessibleForFree=false" is one, too: the page's structured data says so.
+MARKERS_MAX = 400
+MARKER_CHARS = 200
 
 
 class Glance(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,8 +20,10 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     sample: str  # the first SAMPLE_CHARS of it
     paragraphs: int  # <p> with at least 40 characters of text
     links: int  # <a href>
+    link_chars: int  # characters of visible text in links
     scripts: int
     forms_password: int  # <input type=password>
     meta_refresh: str | None  # the content attribute, as it stands
     canonical: str | None  # rel=canonical, absolute
-    markers: tuple[str, ...]  # "#id", ".class" and the addresses of scripts, iframes and forms; at most MARKERS_MAX
+    cut: str | None  # what the page breaks off inside of ("a tag", "a script"); None when it does not
+    markers: tuple[str, ...]  # see MARKERS_MAX

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from stages.text.glance import MARKERS_MAX, SAMPLE_CHARS, Glance
-from stages.text.judge import judge, says_not_found
+from stages.text.judge import judge
+from stages.text.missing import says_not_found
 from stages.text.refresh import refresh_target
 from stages.text.sniff import effective_type
 
@@ -86,7 +87,8 @@ def test_hostile_text_costs_no_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     glance = Glance(
         title=text[:5000], headings=(text[:5000],) * 20, text_chars=900, sample=text[:SAMPLE_CHARS], paragraphs=0,
-        links=0, scripts=1, forms_password=1, meta_refresh=None, canonical=None, markers=(text[:200],) * MARKERS_MAX,
+        links=0, link_chars=0, cut=None, scripts=1, forms_password=1, meta_refresh=None, canonical=None,
+        markers=(text[:200],) * MARKERS_MAX,
     )  # fmt: skip
     _within_50_ms(lambda: effective_type("", text.encode()))
     _within_50_ms(lambda: refresh_target(text.encode(), BASE))
