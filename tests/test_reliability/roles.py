@@ -14,8 +14,9 @@ from typing import Any
 import apsw
 
 from supervisor.instance import Instance, Process
+from tests.test_reliability.sizes import size
 
-KILLS = int(os.environ.get("FAULT_KILLS", "30"))
+KILLS = size("KILLS", small=30, full=100)
 SETTINGS = {
     "ATLAS_NET_ALLOW_NETWORKS": "127.0.0.1/32",
     "ATLAS_NET_PER_HOST": "32",
@@ -43,6 +44,13 @@ class Roles:
         process = self.atlas.start(role)
         self._running.append(process)
         process.wait_for(self._said_ready, seconds=60, what="saying that it is ready")
+        return process
+
+    def start_faulty(self, fault: str) -> Process:
+        """Start a worker with a fault of faulty_worker.py, which may end it before it is ready."""
+        arguments = ("tests.test_reliability.faulty_worker", fault, "worker")
+        process = Process(*arguments, folder=self.atlas.data, settings=self.atlas.settings)
+        self._running.append(process)
         return process
 
     def _forget_notices(self) -> None:

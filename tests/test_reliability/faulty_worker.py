@@ -1,0 +1,47 @@
+"""The real worker with one fault built in, for tests: `python -m tests.test_reliability.faulty_worker FAULT worker`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from pipeline.flow.actor import Actor
+from pipeline.flow.notebook import Notebook
+from pipeline.stage import StageContext
+from pipeline.work import Claim, Outcome
+from stages.validate import Validate
+from supervisor.cli import main
+
+POISON = "/p/13"  # the end of the URL that kills
+
+
+def dies_of_poison() -> None:
+    """The worker process itself dies while it validates a poisoned page, as of a fault in a C library."""
+    validate = Validate.handle
+
+    async def handle(self: Validate, claim: Claim, ctx: StageContext) -> Outcome:
+        if claim.item is not None and str(claim.item.url).endswith(POISON):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return await validate(self, claim, ctx)
+
+    Validate.handle = handle  # type: ignore[method-assign]
+
+
+def crashes_in_extract() -> None:
+    """The loop of one actor, not its stage, raises on each claim: a bug of the flow itself."""
+    judge = Actor._judge
+
+    async def _judge(self: Actor, claim: Claim, notes: Notebook) -> Outcome:
+        if self.spec.name == "extract":
+            raise RuntimeError("a bug in the actor's loop")
+        return await judge(self, claim, notes)
+
+    Actor._judge = _judge  # type: ignore[method-assign]
+
+
+FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract)}
+
+if __name__ == "__main__":
+    FAULTS[sys.argv[1]]()
+    sys.exit(main(sys.argv[2:]))
