@@ -6,29 +6,17 @@ import pytest
 
 from pipeline.lifecycle import Verdict
 from stages.text import signatures
-from stages.text.judge import judge
-from stages.text.judgement import Addresses, Judgement
-from stages.text.look import look
-from stages.text.sniff import effective_type
 from tests import corpus
+from tests.unit.stages.text.judged import judged, sample_site
 from tests.unit.stages.text.pages.articles import ARTICLES
 from tests.unit.stages.text.pages.page import Sample
 from tests.unit.stages.text.pages.refused import REFUSED
-from tools.sample.pages import answers
 
 # Categories that only a redirect, or the words of several entries together, lead to: the evidence names no entry.
 UNNAMED = {
     "soft_404", "soft_404_bare", "login", "login_path", "login_host", "login_back", "cookies", "placeholder", "scripts",
     "sold", "paywall",
 }  # fmt: skip
-
-
-def judged(sample: Sample) -> Judgement:
-    if not sample.content.strip():
-        return Judgement(verdict=Verdict.STUB, code="empty", evidence="an empty body", hint="-")  # validate's own rule
-    kind = effective_type(sample.media_type, sample.content)
-    glance = look(sample.content, url=sample.final, media_type=kind, charset=None)
-    return judge(glance, whole=kind == "text/html", addresses=Addresses(asked=sample.asked, final=sample.final))
 
 
 @pytest.mark.parametrize("sample", REFUSED, ids=lambda sample: sample.name)
@@ -72,12 +60,7 @@ def test_no_real_page_of_the_corpus_is_accused() -> None:
 
 
 def test_no_page_of_the_sample_site_is_accused_but_the_one_that_was_withdrawn() -> None:
-    pages = {
-        path: answer.body
-        for path, answer in answers("http://127.0.0.1").items()
-        if answer.media_type.startswith("text/html") and answer.location is None
-    }
-    accused = {path: found for path, body in pages.items() if (found := judged(Sample(name=path, content=body))).code}
+    accused = {page.name: found for page in sample_site() if (found := judged(page)).code}
     assert {path: found.code for path, found in accused.items()} == {"/articles/withdrawn": "soft_404"}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import unicodedata
 
 import pytest
 
@@ -13,8 +11,7 @@ from stages.text.likeness import Known, likeness, slug_words
 from stages.text.look import look
 from stages.validate import SAME_ADDRESS_LEAST
 from tests import corpus
-
-HERE = "https://a.test/"
+from tests.unit.stages.text.separation import HERE, separation
 
 
 def _page(title: str, *headings: str, text: str = "") -> Glance:
@@ -78,36 +75,16 @@ def test_the_last_telling_piece_of_a_path_is_the_slug() -> None:
     assert slug_words(f"{HERE}2024/the-keeper-returns/8231.html") == ("keeper", "returns")
 
 
-def _slug(title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", plain)[:8]
-    return "-".join(words) if len(words) > 1 else ""
-
-
 @pytest.mark.corpus
-def test_real_pages_are_told_apart_by_their_titles_and_slugs() -> None:
-    """Pages of set type (lorem ipsum) have titles that stand nowhere in them; they are told apart only from below."""
-    pages = [page for page in corpus.pages() if page.title]
-    glances = {page.name: look(page.content, url=HERE, media_type="text/html", charset=None) for page in pages}
-    real = [page for page in pages if "lorem" not in glances[page.name].sample.lower()]
-    assert len(real) > 25
-    for title, slug in ((True, False), (False, True), (True, True)):
-        known = {
-            page.name: Known(title=page.title if title else None, url=HERE + (_slug(page.title or "") if slug else ""))
-            for page in pages
-        }
-        own = {page.name: likeness(known[page.name], glances[page.name]) for page in pages}
-        others = [
-            found
-            for page in real
-            for other in real
-            if page is not other and (found := likeness(known[page.name], glances[other.name])) is not None
-        ]
-        told = [found for page in real if (found := own[page.name]) is not None]
-        assert min(told) >= 0.5
-        assert max(others) < 0.4
-        if title:
-            assert min(found for found in own.values() if found is not None) > 1.5 * SAME_ADDRESS_LEAST
+@pytest.mark.parametrize(("title", "slug"), [(True, False), (False, True), (True, True)])
+def test_real_pages_are_told_apart_by_their_titles_and_slugs(title: bool, slug: bool) -> None:
+    found = separation(corpus.pages(), title=title, slug=slug)
+    assert len(found.own) > 20
+    assert len(found.others) > 700
+    assert found.own[0] >= 0.5
+    assert found.others[-1] < 0.4
+    if title:  # what SAME_ADDRESS_LEAST is taken from
+        assert found.synthetic[0] > 1.5 * SAME_ADDRESS_LEAST
 
 
 @pytest.mark.parametrize("piece", ["a ", "漢", "a-", "| ", "::", "\u0301", "1", "- : ", "ß", "abcde "])
