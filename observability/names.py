@@ -36,6 +36,7 @@ class Event(StrEnum):
     LEASE_LOST = "lease.lost", "A finished step was dropped, because the row had gone to somebody else."
     LEASES_RECLAIMED = "lease.reclaimed", "Leases of a worker that died were taken back."
     ARCHIVE_AWAY = "archive.away", "archive.db cannot be used: the library works, what needs bodies waits."
+    PROVIDER_ENDS = "provider.ends", "A configured service is shut down by its maker on that day; choose another one."
     QUEUE_DRIFT = "queue.drift", "The kept counts differ from a recount; they were repaired."
     REQUEST_FAILED = "request.failed", "A request ended in an error of ours; the error id is in the answer."
     LIBRARY = "library.message", "A message of a library, routed into our log."

@@ -1,27 +1,50 @@
-"""100: fetch the page itself. What cannot be had now is retried, what is gone is buried as a dead link."""
+"""100: fetch the page itself, and when it cannot be had, a copy of it elsewhere.
+
+At 110 the page itself is asked for: what may pass is tried again, what will not falls back to 140, where
+stages.fallback asks one provider after the other. With nobody left to ask, an item is tried again, then buried.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urldefrag
 
-from pipeline.effects import KeepCapture, SetVerdict
-from pipeline.errors import AtlasError, BadUrl, HttpStatus, RateLimited, RedirectRefused
-from pipeline.items import Reason
+from pipeline.effects import Effect, KeepCapture, SetVerdict
+from pipeline.errors import (
+    AddressDenied,
+    AtlasError,
+    BadUrl,
+    BodyTooLarge,
+    BreakerOpen,
+    HttpStatus,
+    NotFound,
+    RateLimited,
+    RedirectRefused,
+    RobotsDenied,
+    StoreError,
+)
+from pipeline.items import Item, Reason
 from pipeline.lifecycle import Stage, Verdict
 from pipeline.stage import StageContext, StageSpec
 from pipeline.text.urls import canonicalise, complete
-from pipeline.work import Advance, Bury, Claim, Outcome, Retry
+from pipeline.work import Advance, Bury, Claim, Divert, Outcome, Retry
+from stages.fallback.falling import FallingBack
 from stages.net.client import Response
-from stages.settings import AcquireSettings
+from stages.settings import AcquireSettings, FallbackSettings
 from stages.text.refresh import refresh_target
 from stages.text.sniff import effective_type
 
 _WEEK_MS: Final = 7 * 86_400_000
 _POSTPONED_SECONDS: Final = 5.0  # the least: "Retry-After: 0" must not make a busy loop
-# Refusals that may pass: not logged in there, rate limits, timeouts, and whatever a server calls its own fault.
-_LATER: Final = frozenset({401, 403, 408, 423, 425, 429})
+_NOT_MODIFIED: Final = 304
+# Refusals that may pass: rate limits, timeouts, and whatever a server calls its own fault.
+_LATER: Final = frozenset({408, 423, 425, 429})
+# May pass as well, but another way is tried at once: not logged in there, not let in.
+_BLOCKED: Final = frozenset({401, 403})
 _GONE: Final = frozenset({404, 410, 451})
+# What others cannot help with, or are not to be told: our own refusals.
+_OURS: Final = (AddressDenied, BadUrl, BodyTooLarge, RobotsDenied, StoreError)
 _HINTS: Final = {
     404: "The page is not there. It may have moved, or the address has a typing error.",
     410: "The site says that the page is gone for good.",
@@ -37,44 +60,109 @@ _REFUSED_HINT: Final = "The site refuses this request; trying again would not he
 class FetchPort(Protocol):
     """What of the fetcher this stage needs."""
 
-    async def fetch(self, url: str, *, hops: int = 0) -> Response: ...
+    async def fetch(self, url: str, *, headers: Mapping[str, str] | None = None, hops: int = 0) -> Response: ...
+
+
+class RobotsPort(Protocol):
+    """Whether a site's robots.txt lets programs fetch a page."""
+
+    async def check(self, url: str) -> None: ...
 
 
 class Acquire:
-    """Ends with the body as it came (KeepCapture), or with a dead link (verdict), or is tried again."""
+    """Ends with the body as it came (KeepCapture), or falls back, or is tried again, or is buried."""
 
-    def __init__(self, settings: AcquireSettings, fetcher: FetchPort) -> None:
+    def __init__(
+        self,
+        settings: AcquireSettings,
+        fetcher: FetchPort,
+        *,
+        fallback: FallbackSettings | None = None,
+        falling: FallingBack | None = None,
+        robots: RobotsPort | None = None,
+        heeds: str = "feeds",
+    ) -> None:
+        """`heeds`: what robots.txt is asked about, as `[net] robots` says it."""
         self._fetcher = fetcher
+        self._fallback = fallback or FallbackSettings()
+        self._falling = falling
+        self._robots = robots
+        self._heeds = heeds
         self.spec = StageSpec(
             name="acquire",
             hundred=100,
             slots=settings.slots,
             deadline=settings.deadline_seconds,
             following=200,
+            diverts=() if falling is None else (Stage.FALLING_BACK,),
             needs_bodies=True,
         )
 
     async def handle(self, claim: Claim, ctx: StageContext) -> Outcome:
-        if claim.item is None or claim.item.url is None:
+        item = claim.item
+        if item is None or item.url is None:
             return Bury(reason=Reason(code="no_url", hint="There is nothing to fetch: the item has no address."))
+        if claim.stage == Stage.FALLING_BACK and self._falling is not None:
+            return await self._falling.handle(claim, item, ctx)
         ctx.step(Stage.FETCHING, method="direct")
         try:
-            response = await self._fetch(claim.item.url)
-        except RateLimited as error:  # our own pace at this host
-            reason = Reason(code=error.code, hint=error.hint, detail=error.message)
-            ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
-            return Retry(reason=reason, after=error.retry_after, costs_attempt=False)
+            response = await self._fetch(item.url, item, await _conditions(claim, ctx))
+        except (RateLimited, BreakerOpen) as error:  # nobody was asked
+            return self._postponed(claim, error, ctx)
         except AtlasError as error:
             ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
-            raise
+            if isinstance(error, _OURS) or not self._is_time_to_fall_back(claim, lasting=not error.retryable):
+                raise
+            return _divert(Reason(code=error.code, hint=error.hint, detail=error.message[:500]))
+        if response.status == _NOT_MODIFIED and claim.capture is not None:
+            ctx.step(Stage.RETRIEVED, method="direct", detail="304, not changed since it was fetched last")
+            ctx.step(Stage.ACQUIRED)
+            return Advance()
         if not 200 <= response.status < 300:
-            return _refused(response, ctx, patient=ctx.wall_ms() - claim.item.raised_at < _WEEK_MS)
+            return self._refused(claim, item, response, ctx)
         return _kept(response, ctx)
 
-    async def _fetch(self, url: str) -> Response:
+    def _is_time_to_fall_back(self, claim: Claim, *, lasting: bool) -> bool:
+        """At once from what lasts, else after some tries; never when nobody is left to ask."""
+        tried = lasting or claim.attempts + 1 >= self._fallback.direct_attempts
+        return tried and self._falling is not None and self._falling.is_open_to(claim)
+
+    def _postponed(self, claim: Claim, error: RateLimited | BreakerOpen, ctx: StageContext) -> Outcome:
+        """The host gets no more from us for now. Others are asked when it has been left alone for too long."""
+        reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
+        ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
+        waited = ctx.wall_ms() - claim.entered_at
+        is_patient = isinstance(error, RateLimited) or waited < self._fallback.patience_seconds * 1000
+        if not is_patient and self._is_time_to_fall_back(claim, lasting=True):
+            return _divert(reason)
+        return Retry(reason=reason, after=error.retry_after, costs_attempt=not is_patient and waited > _WEEK_MS)
+
+    def _refused(self, claim: Claim, item: Item, response: Response, ctx: StageContext) -> Outcome:
+        """A postponement that the server asked for costs no attempt, but not for ever: only for a week."""
+        status, detail = response.status, f"HTTP {response.status}"
+        ctx.step(Stage.FETCH_FAILED, method="direct", error=HttpStatus.code, detail=detail)
+        later = status in _LATER or status in _BLOCKED or status >= 500
+        reason = Reason(
+            code=HttpStatus.code, hint=_HINTS.get(status, _LATER_HINT if later else _REFUSED_HINT), detail=detail
+        )
+        if status in (429, 503) and response.retry_after is not None:
+            patient = ctx.wall_ms() - item.raised_at < _WEEK_MS
+            if patient or not self._is_time_to_fall_back(claim, lasting=False):
+                after = max(response.retry_after, _POSTPONED_SECONDS)
+                return Retry(reason=reason, after=after, costs_attempt=not patient)
+        gone: tuple[Effect, ...] = ()
+        if status in _GONE:
+            gone = (SetVerdict(verdict=Verdict.DEAD_LINK, evidence=detail),)
+        if self._is_time_to_fall_back(claim, lasting=not later or status in _BLOCKED):
+            return _divert(reason, gone)
+        return Retry(reason=reason, after=response.retry_after) if later else Bury(reason=reason, effects=gone)
+
+    async def _fetch(self, url: str, item: Item, conditions: Mapping[str, str]) -> Response:
         """The page, also behind a meta refresh: that is a hop like any other, checked and counted by the fetcher."""
         asked = complete(url)
-        response, seen = await self._fetcher.fetch(asked), {urldefrag(asked).url}
+        if self._robots is not None and self._is_heeded(item):
+            await self._robots.check(asked)
+        response, seen = await self._fetcher.fetch(asked, headers=conditions), {urldefrag(asked).url}
         while response.status == 200 and (target := refresh_target(response.content, response.final_url)):
             seen.add(urldefrag(response.final_url).url)
             if urldefrag(target).url in seen:
@@ -84,6 +172,35 @@ class Acquire:
             except BadUrl as error:
                 raise RedirectRefused(f"The page sends its readers on to {target[:100]}") from error
         return response
+
+    def _is_heeded(self, item: Item) -> bool:
+        return self._heeds == "all" or (self._heeds == "feeds" and item.source.startswith("feed:"))
+
+
+async def _conditions(claim: Claim, ctx: StageContext) -> dict[str, str]:
+    """Whether the page has changed since it was fetched last, when that body became the item's text.
+
+    Of one that was refused (a challenge, say) no 304 may say that it is still what there is.
+    """
+    last, item = claim.capture, claim.item
+    if last is None or item is None or last.provider != "direct" or last.url != complete(item.url or ""):
+        return {}
+    if last.final_url != last.url:  # what is behind a redirect has an ETag of its own
+        return {}
+    try:
+        await ctx.document()
+    except NotFound:
+        return {}
+    headers = {}
+    if last.etag:
+        headers["If-None-Match"] = last.etag
+    if last.last_modified:
+        headers["If-Modified-Since"] = last.last_modified
+    return headers
+
+
+def _divert(reason: Reason, effects: tuple[Effect, ...] = ()) -> Divert:
+    return Divert(stage=Stage.FALLING_BACK, reason=reason, effects=effects)
 
 
 def _kept(response: Response, ctx: StageContext) -> Advance:
@@ -103,20 +220,3 @@ def _kept(response: Response, ctx: StageContext) -> Advance:
         captured_at=ctx.wall_ms(),
     )
     return Advance(effects=(capture,))
-
-
-def _refused(response: Response, ctx: StageContext, *, patient: bool) -> Outcome:
-    """A postponement that the server asked for costs no attempt, but not for ever: only while `patient`."""
-    status, detail = response.status, f"HTTP {response.status}"
-    ctx.step(Stage.FETCH_FAILED, method="direct", error=HttpStatus.code, detail=detail)
-    later = status in _LATER or status >= 500
-    reason = Reason(
-        code=HttpStatus.code, hint=_HINTS.get(status, _LATER_HINT if later else _REFUSED_HINT), detail=detail
-    )
-    if not later:
-        gone = (SetVerdict(verdict=Verdict.DEAD_LINK, evidence=detail),) if status in _GONE else ()
-        return Bury(reason=reason, effects=gone)
-    if status in (429, 503) and response.retry_after is not None:
-        after = max(response.retry_after, _POSTPONED_SECONDS)
-        return Retry(reason=reason, after=after, costs_attempt=not patient)
-    return Retry(reason=reason, after=response.retry_after)

@@ -44,10 +44,13 @@ class AcquireSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     deadline_seconds: Seconds = 90.0  # a whole fetch (net.total_seconds) and the wait for a turn at its host
 
 
+PROVIDERS = ("browser", "wayback", "archive_today", "google", "searxng", "brave")
+
+
 class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[fallback]"""
 
-    providers: tuple[str, ...] = ("browser", "wayback", "archive_today", "google", "searxng", "brave")  # in this order
+    providers: tuple[str, ...] = PROVIDERS  # in this order
     direct_attempts: Positive = 3  # failed fetches of the page itself before another way is tried
     patience_seconds: Seconds = 3600.0  # how long an item waits for one that is left alone, before it goes on without
     similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5  # least likeness of a copy from another address
@@ -64,6 +67,12 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     brave_url: str = "https://api.search.brave.com/res/v1/web/search"
     brave_key: str = ""
     brave_per_day: Positive = 60
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.providers if name not in PROVIDERS]
+        if unknown or len(set(self.providers)) < len(self.providers):
+            said = f"knows no {', '.join(unknown)}" if unknown else "names one of them twice"
+            raise ValueError(f"providers {said}; there are {', '.join(PROVIDERS)}")
 
     @property
     def off(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -21,6 +21,7 @@ from observability.names import Event
 from pipeline import ids
 from pipeline.clock import SystemClock
 from pipeline.errors import AtlasError, StoreBusy, StoreFull
+from pipeline.stage import StageActor
 from pipeline.store.handle import Store, open_store
 from pipeline.store.status import RoleReport
 from supervisor.arguments import version
@@ -139,9 +140,6 @@ def _stopping(notify: Notify, running: list[Worker]) -> None:
 
 
 async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
-    from stages.catalog import StageSettings, catalog
-    from stages.net.client import Fetcher
-    from stages.parse.pool import ParsePool
     from supervisor.worker import Worker
 
     boot, clock, logger = ids.new_token(), SystemClock(), log.get_logger()
@@ -150,22 +148,14 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
         await stack.enter_async_context(exclusive(config.folder / "worker.lock"))
         store = await stack.enter_async_context(_open(config))
         own_bell = await stack.enter_async_context(_bell(config, "worker"))
-        fetcher = await stack.enter_async_context(Fetcher(config.net, clock=clock))
-        pool = await stack.enter_async_context(
-            ParsePool(config.parse, config.worker.processes, environ=_parse_environ())
-        )
+        stages = await stack.enter_async_context(_stages(config, store, clock))
         ready, buried = await store.queue.reclaim(boot=boot)
         if ready or buried:
             logger.warning(Event.LEASES_RECLAIMED, ready=ready, buried=buried)
         worker = Worker(
             config,
             store=store,
-            stages=catalog(
-                StageSettings(acquire=config.acquire, parse=config.parse, discover=config.discover),
-                fetcher=fetcher,
-                pool=pool,
-                processes=config.worker.processes,
-            ),
+            stages=stages,
             clock=clock,
             boot=boot,
             api_bell=_door(config, "api"),
@@ -180,6 +170,40 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
             with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await worker.line.give_back()
                 await _say(store, worker.report(stopped=True))
+
+
+@asynccontextmanager
+async def _stages(config: Config, store: Store, clock: SystemClock) -> AsyncIterator[tuple[StageActor, ...]]:
+    """The stages, with the network and the parse processes that they share."""
+    from stages.catalog import StageSettings, catalog
+    from stages.net.breakers import Breakers
+    from stages.net.client import Fetcher
+    from stages.parse.pool import ParsePool
+
+    if "google" in config.fallback.providers and "google" not in config.fallback.off:
+        log.get_logger().warning(Event.PROVIDER_ENDS, provider="google", ends="2027-01-01")
+    breakers = Breakers(store.breakers, config.breaker, clock=clock)
+    await breakers.load()
+    async with (
+        Fetcher(config.net, clock=clock, breakers=breakers) as fetcher,
+        ParsePool(config.parse, config.worker.processes, environ=_parse_environ()) as pool,
+    ):
+        settings = StageSettings(
+            acquire=config.acquire,
+            parse=config.parse,
+            discover=config.discover,
+            fallback=config.fallback,
+            net=config.net,
+        )
+        yield catalog(
+            settings,
+            fetcher=fetcher,
+            pool=pool,
+            processes=config.worker.processes,
+            breakers=breakers,
+            quotas=store.breakers,
+            clock=clock,
+        )
 
 
 async def _say(store: Store, report: RoleReport) -> None:

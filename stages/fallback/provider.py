@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
+
+from stages.net.client import Response
 
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +27,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     media_type: str
     charset: str | None
-    captured_at: int  # wall ms: when the archive took it; now for a copy that is live
-    same_address: bool  # it is of the very address that is sought (an archive's, a second try), not another's copy
+    captured_at: int | None = None  # wall ms: when an archive took it; None for a copy that is live
 
 
 class Provider(Protocol):
@@ -36,9 +38,22 @@ class Provider(Protocol):
         """As `[fallback] providers` spells it; also the capture's provider and the step's method."""
         ...
 
+    @property
+    def is_third_party(self) -> bool:
+        """Whether somebody else is told the address. Such a provider has a breaker of its own."""
+        ...
+
     async def find(self, sought: Sought) -> Copy | None:
         """A copy, or None when it has none. Cancel-safe.
 
-        Raises BreakerOpen and QuotaSpent (ask later) and FetchError (it is in trouble; its breaker has counted it).
+        Raises BreakerOpen, RateLimited and QuotaSpent (ask later), any other FetchError (it is in trouble).
         """
         ...
+
+
+class FetchPort(Protocol):
+    """What of the fetcher providers need."""
+
+    async def fetch(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+    ) -> Response: ...

@@ -136,7 +136,9 @@ async def test_a_failed_fetch_is_raised_with_its_step() -> None:
     for error in errors:
 
         class Failing:
-            async def fetch(self, url: str, *, hops: int = 0, error: FetchError = error) -> Response:
+            async def fetch(
+                self, url: str, *, headers: object = None, hops: int = 0, error: FetchError = error
+            ) -> Response:
                 raise error
 
         with pytest.raises(type(error)):
@@ -147,7 +149,7 @@ async def test_a_failed_fetch_is_raised_with_its_step() -> None:
 
 async def test_our_own_pace_at_a_host_costs_no_attempt() -> None:
     class Busy:
-        async def fetch(self, url: str, *, hops: int = 0) -> Response:
+        async def fetch(self, url: str, *, headers: object = None, hops: int = 0) -> Response:
             raise RateLimited("4 requests are under way", retry_after=15.0)
 
     outcome = await Acquire(AcquireSettings(), Busy()).handle(a_claim(), FakeContext())
@@ -157,7 +159,7 @@ async def test_our_own_pace_at_a_host_costs_no_attempt() -> None:
 
 async def test_an_item_without_an_address_is_buried() -> None:
     class Never:
-        async def fetch(self, url: str, *, hops: int = 0) -> Response:
+        async def fetch(self, url: str, *, headers: object = None, hops: int = 0) -> Response:
             raise AssertionError
 
     outcome = await Acquire(AcquireSettings(), Never()).handle(a_claim(an_item(None)), FakeContext())

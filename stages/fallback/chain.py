@@ -1,0 +1,68 @@
+"""The chain: the providers that are set up, in the order of the settings, and what asking one of them means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipeline.clock import Clock
+from pipeline.errors import HttpStatus
+from stages.fallback.archive_today import ArchiveToday
+from stages.fallback.brave import Brave
+from stages.fallback.browser import Browser
+from stages.fallback.google import Google
+from stages.fallback.privacy import may_be_told
+from stages.fallback.provider import Copy, FetchPort, Provider, Sought
+from stages.fallback.quota import Ledger
+from stages.fallback.searxng import Searxng
+from stages.fallback.wayback import Wayback
+from stages.net.breakers import Breakers
+from stages.settings import FallbackSettings
+
+
+class Chain:
+    """Asks providers one at a time; each that is somebody else's behind a breaker of its own."""
+
+    def __init__(self, providers: Sequence[Provider], breakers: Breakers, *, ask_about_private: bool = False) -> None:
+        self._providers = tuple(providers)
+        self._breakers = breakers
+        self._ask_about_private = ask_about_private
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, in order."""
+        return tuple(provider.name for provider in self._providers)
+
+    def left(self, url: str, spent: Sequence[str]) -> tuple[Provider, ...]:
+        """Who may still be asked about an address. Others are never told one that is nobody's business."""
+        told = self._ask_about_private or may_be_told(url)
+        return tuple(
+            provider
+            for provider in self._providers
+            if provider.name not in spent and (told or not provider.is_third_party)
+        )
+
+    async def ask(self, provider: Provider, sought: Sought) -> Copy | None:
+        """One provider's copy. See Provider.find; BreakerOpen also when it is left alone for now."""
+        if not provider.is_third_party:
+            return await provider.find(sought)
+        async with self._breakers.passing(f"provider:{provider.name}") as passage:
+            try:
+                return await provider.find(sought)
+            except HttpStatus as error:
+                if error.retry_after is not None:
+                    passage.hold(error.retry_after, error.message)
+                raise
+
+
+def chain(settings: FallbackSettings, *, fetcher: FetchPort, breakers: Breakers, ledger: Ledger, clock: Clock) -> Chain:
+    """The chain of the settings. A listed provider that lacks its key or address is left out."""
+    made: dict[str, Callable[[], Provider]] = {
+        "browser": lambda: Browser(fetcher),
+        "wayback": lambda: Wayback(fetcher, settings),
+        "archive_today": lambda: ArchiveToday(fetcher, settings),
+        "google": lambda: Google(fetcher, settings, ledger=ledger, clock=clock),
+        "searxng": lambda: Searxng(fetcher, settings),
+        "brave": lambda: Brave(fetcher, settings, ledger=ledger, clock=clock),
+    }
+    providers = [made[name]() for name in settings.providers if name not in settings.off]
+    return Chain(providers, breakers, ask_about_private=settings.ask_about_private)

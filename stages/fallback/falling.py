@@ -1,0 +1,117 @@
+"""Falling back: one provider is asked for each claim, so that every answer is on the disk before the next is asked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+import msgspec
+
+from pipeline.effects import KeepCapture
+from pipeline.errors import AtlasError, BreakerOpen, FetchTimeout, RateLimited
+from pipeline.items import Item, Reason
+from pipeline.lifecycle import Stage
+from pipeline.stage import StageContext
+from pipeline.text.urls import canonicalise, complete
+from pipeline.work import Advance, Bury, Claim, Divert, Outcome, Retry
+from stages.fallback.captured import digits_of
+from stages.fallback.chain import Chain
+from stages.fallback.provider import Copy, Provider, Sought
+from stages.text.sniff import effective_type
+
+_UNKNOWN: Final = Reason(code="fetch", hint="The page could not be had.")
+_BETWEEN: Final = " · "  # the first failure's detail, and what became of the search for a copy
+
+
+class FallingBack:
+    """What acquire does with an item at 140. `ask_seconds` bounds one provider, `patience_seconds` the wait for those
+    that are left alone."""
+
+    def __init__(self, chain: Chain, *, ask_seconds: float, patience_seconds: float) -> None:
+        self._chain = chain
+        self._ask_seconds = ask_seconds
+        self._patience_seconds = patience_seconds
+
+    def is_open_to(self, claim: Claim) -> bool:
+        """Whether anybody is left to ask about the claim's item."""
+        url = claim.item.url if claim.item else None
+        return url is not None and bool(self._chain.left(complete(url), claim.spent))
+
+    async def handle(self, claim: Claim, item: Item, ctx: StageContext) -> Outcome:
+        """Ask the first provider that can be asked now. The reason why the page itself is not had stays the item's."""
+        reason, url = item.reason or _UNKNOWN, complete(item.url or "")
+        sought = Sought(url=url, title=item.given_title, wanted_at=item.created_at)
+        waits: list[RateLimited | BreakerOpen] = []
+        for provider in self._chain.left(url, claim.spent):
+            try:
+                copy = await self._ask(provider, sought)
+            except (RateLimited, BreakerOpen) as error:
+                waits.append(error)
+                continue
+            except AtlasError as error:
+                return _spent(provider, reason, ctx, error=error.code, detail=error.message)
+            if copy is None:
+                return _spent(provider, reason, ctx, error="no_copy", detail="has no copy")
+            return _kept(copy, provider, item, ctx)
+        if waits and ctx.wall_ms() - claim.entered_at < self._patience_seconds * 1000:
+            return _wait(waits, reason)
+        return _buried(self._chain, claim, reason)
+
+    async def _ask(self, provider: Provider, sought: Sought) -> Copy | None:
+        with anyio.move_on_after(self._ask_seconds):
+            return await self._chain.ask(provider, sought)
+        raise FetchTimeout(f"{provider.name} did not answer within {self._ask_seconds:g} s")
+
+
+def _spent(provider: Provider, reason: Reason, ctx: StageContext, *, error: str, detail: str) -> Divert:
+    ctx.step(Stage.FALLING_BACK, method=provider.name, error=error, detail=detail)
+    return Divert(stage=Stage.FALLING_BACK, reason=_first(reason), spent=(provider.name,))
+
+
+def _kept(copy: Copy, provider: Provider, item: Item, ctx: StageContext) -> Advance:
+    """A copy of another address never takes that address's key: whether it is the page is still to be judged."""
+    now = ctx.wall_ms()
+    ctx.step(Stage.FALLING_BACK, method=provider.name)
+    taken = "" if copy.captured_at is None else f", captured {_day(copy.captured_at)}"
+    ctx.step(
+        Stage.RETRIEVED_ELSEWHERE, method=provider.name, bytes=len(copy.content), detail=f"{copy.url[:500]}{taken}"
+    )
+    ctx.step(Stage.ACQUIRED)
+    own = item.url_key or ""
+    capture = KeepCapture(
+        content=copy.content,
+        url=copy.url,
+        final_url=copy.base_url,
+        final_key=own if provider.is_third_party else canonicalise(copy.base_url),
+        status=copy.status,
+        media_type=effective_type(copy.media_type, copy.content),
+        charset=copy.charset,
+        provider=provider.name,
+        captured_at=now if copy.captured_at is None else copy.captured_at,
+    )
+    return Advance(effects=(capture,))
+
+
+def _day(wall_ms: int) -> str:
+    digits = digits_of(wall_ms)
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+
+
+def _wait(waits: list[RateLimited | BreakerOpen], reason: Reason) -> Retry:
+    """All that are left are left alone for now."""
+    said = "; ".join(error.message for error in waits)
+    return Retry(reason=_adding(reason, said), after=min(error.retry_after for error in waits), costs_attempt=False)
+
+
+def _buried(chain: Chain, claim: Claim, reason: Reason) -> Bury:
+    asked = [name for name in chain.names if name in claim.spent]
+    return Bury(reason=_adding(reason, f"no usable copy from {', '.join(asked)}") if asked else _first(reason))
+
+
+def _first(reason: Reason) -> Reason:
+    return msgspec.structs.replace(reason, detail=reason.detail.partition(_BETWEEN)[0])
+
+
+def _adding(reason: Reason, said: str) -> Reason:
+    """The first failure stays in front, however often this is said anew."""
+    return msgspec.structs.replace(reason, detail=f"{reason.detail.partition(_BETWEEN)[0]}{_BETWEEN}{said}")
