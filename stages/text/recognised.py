@@ -13,7 +13,7 @@ from stages.text.signatures import Signature, plain
 HEADLINE_WORDS = 4  # of a headline that is nobody's standard notice,
 HEADLINE_SIGNS = 10  # or so many characters where words are not set apart
 OWN_WORDS = 3  # of them that are not the notice's
-AGREED = 0.6  # share of a heading's words that stand in the title, which has the site's name besides
+AGREED = 0.5  # share of a heading's words that stand in the title, which has the site's name besides
 ARTICLE_CHARS = 240  # of text below it, from which on words that also stand in a notice prove nothing
 
 

@@ -79,9 +79,8 @@ def _times(pages: Sequence[Sample]) -> None:
         looks.append(1000 * (looked - started))
         whole.append(1000 * (time.perf_counter() - looked))
     judging = statistics.mean(whole) - statistics.mean(looks)
-    say(
-        f"corpus: a look takes {statistics.mean(looks):.1f} ms (median {statistics.median(looks):.1f}), judging {judging:.1f} ms"
-    )
+    mean, median = statistics.mean(looks), statistics.median(looks)
+    say(f"corpus: a look takes {mean:.1f} ms (median {median:.1f}), judging {judging:.1f} ms")
 
 
 def _separation() -> None:
@@ -89,8 +88,9 @@ def _separation() -> None:
         found = separation(corpus.pages(), title=title, slug=slug)
         own, others = statistics.median(found.own), statistics.median(found.others)
         say(
-            f"likeness by {name}: to its own page at least {found.own[0]:.2f} (median {own:.2f}, {len(found.own)} pages), "
-            f"to another at most {found.others[-1]:.2f} (median {others:.2f}, {len(found.others)} pairs); "
+            f"likeness by {name}: to its own page at least {found.own[0]:.2f} "
+            f"(median {own:.2f}, {len(found.own)} pages), to another at most {found.others[-1]:.2f} "
+            f"(median {others:.2f}, {len(found.others)} pairs); "
             f"set type at least {found.synthetic[0]:.2f}"
         )
 

@@ -36,6 +36,8 @@ CHALLENGES = (
         '<script src="https://ct.captcha-delivery.com/c.js"></script></body></html>'),
     _challenge("incident", "Imperva", '<html style="height:100%"><head><META NAME="ROBOTS" CONTENT="NOINDEX, NOFOLLOW"></head><body style="margin:0px;height:100%">'
         '<iframe id="main-iframe" src="/_Incapsula_Resource?CWUDNSAI=23&xinfo=9-1234" width="100%">Request unsuccessful. Incapsula incident ID: 94300-1</iframe></body></html>'),
+    _challenge("interruption", "Imperva", site("Pardon Our Interruption", "<h1>Pardon Our Interruption</h1><p>As you were browsing something about your browser made us think you were a bot. There are a few reasons this might happen: You're a power user "
+        "moving through this website with super-human speed. You've disabled cookies in your web browser. A third-party browser plugin is preventing JavaScript from running.</p>")),
     _challenge("redirect", "Sucuri", bare("You are being redirected...", "<noscript>Javascript is required.</noscript><script>var s={},u,c,U,r,i,l=0,a,e=eval,w=String.fromCharCode,S='cz0i';</script>")),
     _challenge("captcha", "AWS WAF", bare("Human Verification", '<div id="captcha-container"></div><noscript><h1>JavaScript is disabled</h1></noscript>'
         '<script src="https://1a2b.eu-west-1.captcha.awswaf.com/1a2b/captcha.js"></script>')),
@@ -111,6 +113,9 @@ CONSENTS = (
     Sample(name="DPG consent", code="consent", signature=("consent", "DPG Media"), final="https://myprivacy.dpgmedia.nl/consent?siteKey=1", content=bare(
         "DPG Media Privacy Gate", "<p>DPG Media vraagt je toestemming om cookies te plaatsen.</p><script src='https://myprivacy.dpgmedia.nl/gate.js'></script>", lang="nl").encode()),
     _wall("Sourcepoint", '<div id="sp_message_container_1"></div><script src="https://cdn.privacy-mgmt.com/wrapper.js"></script>'),
+    Sample(name="Sourcepoint wall in German", code="consent", signature=("notice", "Sourcepoint"), content=bare(
+        "Weiter mit Werbung lesen", "<h1>Weiter mit Werbung lesen</h1><p>Besuchen Sie uns wie gewohnt mit Werbung und üblichem Tracking. Ihre Zustimmung können Sie jederzeit widerrufen.</p><p>Akzeptieren und weiter. Details zu Cookies finden Sie in der "
+        "Datenschutzerklärung.</p><script src='https://cdn.privacy-mgmt.com/unified/wrapper.js'></script>", lang="de").encode()),
     _wall("OneTrust", '<div id="onetrust-consent-sdk"><div id="onetrust-banner-sdk"></div></div>'),
     _wall("Didomi", '<div id="didomi-host"></div><script src="https://sdk.privacy-center.org/loader.js"></script>'),
     _wall("Usercentrics", '<div id="usercentrics-root"></div><script src="https://app.usercentrics.eu/browser-ui/latest/loader.js"></script>'),
@@ -169,6 +174,8 @@ PAYWALLS = (
     _sold("paywall in English", "in English", "Subscribe to continue reading. Already a subscriber? Log in."),
     _sold("paywall of Substack", "in English", "This post is for paid subscribers"),
     _sold("paywall of Medium", "in English", "The author made this story available to Medium members only."),
+    Sample(name="paywall of the FT", code="paywall", signature=("paywall", "in English"), content=site("Subscribe to read | Paper", article("Central bank holds rates", "Try unlimited access. Only $1 for 4 weeks. Then $75 per month. "
+           "Complete digital access to quality journalism on any device.")).encode()),
     _sold("paywall in German", "in German", "Jetzt weiterlesen mit dem Probeabo. Bereits Abonnent? Hier anmelden.", "Elf Tage lang war das Licht erloschen, bevor der Hafenmeister hinüberruderte, um nach dem Wärter zu sehen.", lang="de"),
     _sold("paywall in French", "in French", "Il vous reste 78 % de cet article à lire. La suite est réservée aux abonnés.", "La lampe était éteinte depuis onze jours quand le maître du port traversa la baie à la rame.", lang="fr"),
     _sold("paywall in Spanish", "in Spanish and Portuguese", "Suscríbete para seguir leyendo", "La lámpara llevaba once días apagada cuando el capitán del puerto cruzó la bahía.", lang="es"),
