@@ -32,6 +32,11 @@ test *arguments:
 test-slow *arguments:
     ./tools/atlas test -n 0 -m 'slow or fault or corpus or browser' {{ arguments }}
 
+# The fault-injecting tests at their full numbers, with an hour's soak: two hours and more (FAULT_SOAK_SECONDS=60: less)
+[group('test')]
+faults *arguments:
+    FAULTS=full ./tools/atlas test -n 0 -s -m fault tests/test_reliability {{ arguments }}
+
 # Real pages through the real roles, with the extraction's score
 [group('test')]
 corpus *arguments: install

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.instance import fetch
 from tests.test_reliability.roles import KILLS, Roles, roles
+from tests.test_reliability.sizes import figure
 
 pytestmark = pytest.mark.fault
+
+KILLS_BETWEEN = max(5, KILLS // 5)
 
 
 class Poster:
@@ -64,9 +68,43 @@ def test_every_save_that_was_answered_is_there_however_often_the_api_is_killed(t
         assert poster.refused == []
         found = {item["url"]: item["id"] for item in running.atlas.items()}
         lost = {url: uid for url, uid in poster.answered.items() if found.get(url) != uid}
+        figure("F2", f"{KILLS} kills, {len(poster.answered)} saves answered 2xx, {len(lost)} lost")
         assert lost == {}
         assert len(found) == len(running.atlas.items())  # no URL twice
         assert api.stop() == 0
+
+
+def test_a_note_posted_again_with_its_key_after_a_kill_is_one_item(tmp_path: Path) -> None:
+    dice = random.Random(20261124)
+    with roles(tmp_path) as running, ThreadPoolExecutor(1) as threads:
+        api = running.start("api")
+        answered: dict[str, str] = {}
+        for number in range(KILLS_BETWEEN):
+            key = f"key-{number}"
+            first = threads.submit(_note, running, key)
+            api.wait(dice.uniform(0.0, 0.02))
+            running.kill(api)
+            api = running.start("api")
+            before, again = first.result(), _note(running, key)
+            assert again is not None
+            assert before in {None, again}
+            answered[key] = again
+        assert len(set(answered.values())) == len(running.atlas.items()) == KILLS_BETWEEN
+        figure("F2", f"{KILLS_BETWEEN} notes posted twice with a kill between: {KILLS_BETWEEN} items")
+        assert api.stop() == 0
+
+
+def _note(running: Roles, key: str) -> str | None:
+    """Post a note with its key; the item's uid, None when the api died before it answered."""
+    headers = {"Authorization": f"Bearer {running.atlas.token}", "Idempotency-Key": key}
+    base = f"http://127.0.0.1:{running.atlas.port}"
+    try:
+        reply = fetch(base, "POST", "/api/v1/items", {"text": f"a note: {key}"}, headers=headers)
+    except (OSError, http.client.HTTPException):
+        return None
+    assert reply.status in {200, 202}, reply
+    uid: str = reply.body["id"]
+    return uid
 
 
 def test_the_same_url_posted_a_hundred_times_at_once_is_one_item(tmp_path: Path) -> None:
