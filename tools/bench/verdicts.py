@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     positives = (*REFUSED, *(page for page in site if page.name == WITHDRAWN))
     negatives = (*ARTICLES, *(page for page in site if page.name != WITHDRAWN), *real)
     missed = _table([(page, page.code or "soft_404") for page in positives], negatives)
-    for name, pages in (("held-out articles", ARTICLES), ("sample site", site), ("corpus", real)):
+    for name, pages in (("articles", ARTICLES), ("sample site", site), ("corpus", real)):
         accused = [page.name for page in pages if judged(page).code and page.name != WITHDRAWN]
         say(f"{name}: {len(pages)} pages, {len(accused)} wrongly accused {' '.join(accused)}".rstrip())
         missed += accused

@@ -1,4 +1,4 @@
-"""Held-out pages that are what they seem: short articles, also about the very things that other pages are refused for."""
+"""Pages that are what they seem: short articles, also about the very things that other pages are refused for."""
 
 from __future__ import annotations
 
