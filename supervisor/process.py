@@ -38,6 +38,20 @@ async def watch_signals(
 
 
 @contextlib.contextmanager
+def past_signals() -> Iterator[None]:
+    """Take the handlers of SIGTERM and SIGINT away in the block; from then on the process ends by itself, with its own
+    status: one more signal, while it closes or the interpreter ends, may not kill it."""
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # between the old handler and none there is the deadly default
+    try:
+        yield
+    finally:
+        for number in stops:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+
+
+@contextlib.contextmanager
 def hard_deadline(seconds: float, *, code: Exit, last_words: Callable[[], None]) -> Iterator[None]:
     """End the process with `code` when the block is not over in `seconds`, even if its event loop is blocked.
 

@@ -19,6 +19,7 @@ import hypercorn.config
 from quart import Quart
 
 from supervisor.port import BACKLOG
+from supervisor.process import past_signals
 
 GRACEFUL_SECONDS = 5.0  # for requests in hand
 STOP_SECONDS = 7.0  # then the process ends, whatever is open; the promise is 8
@@ -60,5 +61,6 @@ async def stop_on_signals(on_stop: Callable[[], None]) -> AsyncIterator[asyncio.
     try:
         yield stop
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        with past_signals() if stop.is_set() else contextlib.nullcontext():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)

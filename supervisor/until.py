@@ -11,7 +11,7 @@ import trio
 from observability import log
 from observability.names import Event
 from supervisor.exits import Exit
-from supervisor.process import hard_deadline, watch_signals
+from supervisor.process import hard_deadline, past_signals, watch_signals
 
 
 async def until_signal(
@@ -34,8 +34,12 @@ async def until_signal(
         async def body() -> None:
             async with trio.open_nursery() as nursery:
                 await nursery.start(partial(watch_signals, stop=stop, hurry=hurry))
-                with scope:
-                    await run()
+                try:
+                    with scope:
+                        await run()
+                finally:
+                    if scope.cancel_called:
+                        stack.enter_context(past_signals())
                 nursery.cancel_scope.cancel()
 
         try:
