@@ -140,6 +140,7 @@ def test_past_the_backlog_limit_a_save_is_refused_with_a_time_to_come_back(gatew
         assert int(refused.headers["Retry-After"]) > 0
         ready = await site.raw("GET", "/ready")
         assert ready.status_code == 503
-        assert await ready.get_json() == {"ready": False, "queue_size": 1, "max_queue_size": 1, "database": "ok"}
+        report = await ready.get_json()
+        assert report == {"ready": False, "queue_size": 1, "max_queue_size": 1, "database": "ok", "disk": "ok"}
 
     gateway(story, queue=QueueSettings(max_size=1, max_backlog=2))

@@ -112,7 +112,10 @@ async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: 
         other.close()
 
 
-@pytest.mark.parametrize("opening", range(1, 8))
+ATLAS_OPENINGS = 5  # the writer and four readers; those of the archive come after
+
+
+@pytest.mark.parametrize("opening", range(1, ATLAS_OPENINGS + 1))
 async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, opening: int) -> None:
     count = 0
 
@@ -127,6 +130,27 @@ async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: P
         with pytest.raises(errors.StoreUnreadable):
             async with opened(tmp_path):
                 pass
+    assert threads_left() == []
+
+
+@pytest.mark.parametrize("opening", range(ATLAS_OPENINGS + 1, ATLAS_OPENINGS + 3))
+async def test_an_archive_that_cannot_be_opened_leaves_no_thread_behind_and_the_library_open(
+    tmp_path: Path, opening: int
+) -> None:
+    count = 0
+
+    def fail(name: str) -> None:
+        nonlocal count
+        count += name.endswith(".db")
+        if count == opening:
+            raise apsw.exception_for(apsw.SQLITE_CANTOPEN)
+
+    with faulty_disk() as disk:
+        disk.on_open = fail
+        async with opened(tmp_path) as store:
+            await store.status.check()
+            with pytest.raises(errors.ArchiveAway):
+                store.bodies.check()
     assert threads_left() == []
 
 
