@@ -24,7 +24,10 @@ class FeedStore:
         self._db = db
 
     async def add(self, url: str, *, interval_seconds: int = INTERVAL_SECONDS) -> Feed:
-        """Follow a feed; its first poll is due at once. Adding it again returns the one there is. Raises BadUrl, StoreFull."""
+        """Follow a feed; its first poll is due at once. Adding it again returns the one there is.
+
+        Raises BadUrl and StoreFull.
+        """
         url_key = canonicalise(url)
         if interval_seconds < LEAST_INTERVAL_SECONDS:
             fault = errors.Fault(where="interval_seconds", what=f"is under {LEAST_INTERVAL_SECONDS}")

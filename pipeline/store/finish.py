@@ -99,7 +99,7 @@ def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSett
            WHERE id = ?""",
         (work.following, entry, now, work.moment.monotonic + limits.lease_seconds, work.claim.work_id),
     )
-    # Why an item fell back is kept until its copy has been judged: if that is none, the first reason is the one to tell.
+    # Why an item fell back is kept until its copy has been judged: if it is refused, the first reason is to be told.
     fell_back = work.claim.stage == Stage.FALLING_BACK
     conn.execute(
         "UPDATE items SET stage = ?, reason = CASE WHEN ? THEN reason END, changed_at = ? WHERE id = ?",

@@ -319,7 +319,7 @@ async def test_a_sync_that_fails_while_the_wal_is_copied_ends_the_store_and_take
 ) -> None:
     monkeypatch.setattr(group_commit, "CHECKPOINT_PAGES", 1)
     answered = []
-    with faulty_disk() as disk, pytest.raises(errors.StoreBroken):
+    with faulty_disk() as disk, pytest.raises(errors.StoreBroken):  # noqa: PT012
         async with opened(tmp_path) as store:
 
             def on_the_database(name: str) -> None:
