@@ -110,7 +110,8 @@ def lives(
     disk: FaultyDisk, folder: Path, what: str, code: int, length: int | None
 ) -> Iterator[tuple[int, Life, Fault]]:
     """A life for each N, `length` failures long (None: for ever), until a life ends before its Nth."""
-    for number in itertools.count(1, STRIDE):
+    stride = STRIDE if what in {"read", "write"} else -(-STRIDE // 4)  # of the others there are few
+    for number in itertools.count(1, stride):
         fault = Fault(what, code, range(number, 1 << 40 if length is None else number + length))
         life = Life(disk, folder / f"{what}-{length}-{number}", fault)
         yield number, life, fault
