@@ -37,6 +37,11 @@ test-slow *arguments:
 faults *arguments:
     FAULTS=full ./tools/atlas test -n 0 -s -m fault tests/test_reliability {{ arguments }}
 
+# Months of simulated days from seeds, minutes each: `just simulate --seeds 20`, `just simulate --seed 3`
+[group('test')]
+simulate *arguments: install
+    {{ python }} -m tests.simulation {{ arguments }}
+
 # Real pages through the real roles, with the extraction's score
 [group('test')]
 corpus *arguments: install
