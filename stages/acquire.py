@@ -132,10 +132,13 @@ class Acquire:
         reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
         ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
         waited = ctx.wall_ms() - claim.entered_at
-        is_patient = isinstance(error, RateLimited) or waited < self._fallback.patience_seconds * 1000
-        if not is_patient and self._is_time_to_fall_back(claim, lasting=True):
+        patience = self._fallback.patience_seconds - waited / 1000
+        if isinstance(error, RateLimited) or not self._is_time_to_fall_back(claim, lasting=True):
+            is_over = isinstance(error, BreakerOpen) and waited > _WEEK_MS
+            return Retry(reason=reason, after=error.retry_after, costs_attempt=is_over)
+        if patience <= 0:
             return _divert(reason)
-        return Retry(reason=reason, after=error.retry_after, costs_attempt=not is_patient and waited > _WEEK_MS)
+        return Retry(reason=reason, after=max(min(error.retry_after, patience), 1.0), costs_attempt=False)
 
     def _refused(self, claim: Claim, item: Item, response: Response, ctx: StageContext) -> Outcome:
         """A postponement that the server asked for costs no attempt, but not for ever: only for a week."""

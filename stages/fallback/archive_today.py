@@ -6,6 +6,7 @@ It may want a captcha solved at any time; that is no answer, and its breaker cou
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -61,7 +62,8 @@ def _nearest(listed: str, wanted_at: int) -> tuple[str, int] | None:
         if "memento" not in relation.split():
             continue
         try:
-            at = round(parsedate_to_datetime(said).timestamp() * 1000)
+            moment = parsedate_to_datetime(said)
+            at = round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
         except (ValueError, OverflowError):
             continue
         found.append((abs(at - wanted_at), place, at))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import anyio
+
 from pipeline.clock import Clock
-from pipeline.errors import HttpStatus
+from pipeline.errors import FetchTimeout, HttpStatus
 from stages.fallback.archive_today import ArchiveToday
 from stages.fallback.brave import Brave
 from stages.fallback.browser import Browser
@@ -41,17 +43,26 @@ class Chain:
             if provider.name not in spent and (told or not provider.is_third_party)
         )
 
-    async def ask(self, provider: Provider, sought: Sought) -> Copy | None:
-        """One provider's copy. See Provider.find; BreakerOpen also when it is left alone for now."""
+    async def ask(self, provider: Provider, sought: Sought, *, seconds: float) -> Copy | None:
+        """One provider's copy. See Provider.find; BreakerOpen also when it is left alone for now.
+
+        One that takes longer than `seconds` is in trouble, and its breaker learns of it.
+        """
         if not provider.is_third_party:
-            return await provider.find(sought)
+            return await _find(provider, sought, seconds)
         async with self._breakers.passing(f"provider:{provider.name}") as passage:
             try:
-                return await provider.find(sought)
+                return await _find(provider, sought, seconds)
             except HttpStatus as error:
                 if error.retry_after is not None:
                     passage.hold(error.retry_after, error.message)
                 raise
+
+
+async def _find(provider: Provider, sought: Sought, seconds: float) -> Copy | None:
+    with anyio.move_on_after(seconds):
+        return await provider.find(sought)
+    raise FetchTimeout(f"{provider.name} did not answer within {seconds:.0f} s")
 
 
 def chain(settings: FallbackSettings, *, fetcher: FetchPort, breakers: Breakers, ledger: Ledger, clock: Clock) -> Chain:

@@ -8,7 +8,7 @@ import anyio
 import msgspec
 
 from pipeline.effects import KeepCapture
-from pipeline.errors import AtlasError, BreakerOpen, FetchTimeout, RateLimited
+from pipeline.errors import AtlasError, BreakerOpen, RateLimited, StoreBusy, StoreError, StoreFull
 from pipeline.items import Item, Reason
 from pipeline.lifecycle import Stage
 from pipeline.stage import StageContext
@@ -21,6 +21,8 @@ from stages.text.sniff import effective_type
 
 _UNKNOWN: Final = Reason(code="fetch", hint="The page could not be had.")
 _BETWEEN: Final = " · "  # the first failure's detail, and what became of the search for a copy
+_ENOUGH: Final = 0.25  # of the time for one provider
+_LEAST_SECONDS: Final = 1.0  # between two looks at who may be asked
 
 
 class FallingBack:
@@ -42,25 +44,29 @@ class FallingBack:
         reason, url = item.reason or _UNKNOWN, complete(item.url or "")
         sought = Sought(url=url, title=item.given_title, wanted_at=item.created_at)
         waits: list[RateLimited | BreakerOpen] = []
+        end = anyio.current_time() + self._ask_seconds  # for all of them: most claims ask only one
         for provider in self._chain.left(url, claim.spent):
+            seconds = end - anyio.current_time()
+            if seconds < _ENOUGH * self._ask_seconds:  # waiting for turns took it: too little to blame anybody by
+                break
             try:
-                copy = await self._ask(provider, sought)
+                copy = await self._chain.ask(provider, sought, seconds=seconds)
             except (RateLimited, BreakerOpen) as error:
                 waits.append(error)
                 continue
+            except (StoreBusy, StoreFull) as error:  # nobody was asked, because it could not be counted
+                return Retry(reason=_adding(reason, error.message), costs_attempt=False)
+            except StoreError:
+                raise
             except AtlasError as error:
                 return _spent(provider, reason, ctx, error=error.code, detail=error.message)
             if copy is None:
                 return _spent(provider, reason, ctx, error="no_copy", detail="has no copy")
             return _kept(copy, provider, item, ctx)
-        if waits and ctx.wall_ms() - claim.entered_at < self._patience_seconds * 1000:
-            return _wait(waits, reason)
-        return _buried(self._chain, claim, reason)
-
-    async def _ask(self, provider: Provider, sought: Sought) -> Copy | None:
-        with anyio.move_on_after(self._ask_seconds):
-            return await self._chain.ask(provider, sought)
-        raise FetchTimeout(f"{provider.name} did not answer within {self._ask_seconds:g} s")
+        patience = self._patience_seconds - (ctx.wall_ms() - claim.entered_at) / 1000
+        if waits and patience > 0:
+            return _wait(waits, reason, patience)
+        return _buried(self._chain, claim, reason, waits)
 
 
 def _spent(provider: Provider, reason: Reason, ctx: StageContext, *, error: str, detail: str) -> Divert:
@@ -97,15 +103,23 @@ def _day(wall_ms: int) -> str:
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
 
 
-def _wait(waits: list[RateLimited | BreakerOpen], reason: Reason) -> Retry:
-    """All that are left are left alone for now."""
-    said = "; ".join(error.message for error in waits)
-    return Retry(reason=_adding(reason, said), after=min(error.retry_after for error in waits), costs_attempt=False)
+def _wait(waits: list[RateLimited | BreakerOpen], reason: Reason, patience: float) -> Retry:
+    """All that are left are left alone for now: until the first may be asked again, or patience is over."""
+    after = min(patience, *(error.retry_after for error in waits))
+    return Retry(reason=_adding(reason, _told(waits)), after=max(after, _LEAST_SECONDS), costs_attempt=False)
 
 
-def _buried(chain: Chain, claim: Claim, reason: Reason) -> Bury:
+def _buried(chain: Chain, claim: Claim, reason: Reason, waits: list[RateLimited | BreakerOpen]) -> Bury:
+    """The first reason, with who was asked in vain and who could not be asked."""
     asked = [name for name in chain.names if name in claim.spent]
-    return Bury(reason=_adding(reason, f"no usable copy from {', '.join(asked)}") if asked else _first(reason))
+    said = [f"no usable copy from {', '.join(asked)}"] if asked else []
+    if waits:
+        said.append(f"not asked, because {_told(waits)}")
+    return Bury(reason=_adding(reason, "; ".join(said)) if said else _first(reason))
+
+
+def _told(waits: list[RateLimited | BreakerOpen]) -> str:
+    return "; ".join(error.message for error in waits)
 
 
 def _first(reason: Reason) -> Reason:

@@ -24,7 +24,7 @@ async def ask_json(
     good(answer, who)
     try:
         return msgspec.json.decode(answer.content, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last of a deep nest of brackets
         raise ProtocolBroken(
             f"{who} did not answer in the form that it promises: {error}",
             hint="It may want a captcha solved, or its service has changed.",

@@ -5,11 +5,13 @@ Availability answers in one quick look-up but knows only some captures; the CDX 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 
+from pipeline.errors import HttpStatus
 from stages.fallback.captured import digits_of, moment_of
 from stages.fallback.provider import Copy, FetchPort, Sought
 from stages.fallback.reply import ask_json, good
@@ -18,6 +20,9 @@ from stages.settings import FallbackSettings
 _WHO: Final = "The Wayback Machine"
 _PAGE_TYPES: Final = ("text/html", "application/xhtml+xml", "text/plain", "warc/revisit")
 _LOOKED_AT: Final = 10  # captures of the index, the nearest first
+# A site that is kept out of the archive, or a capture that is gone: it has no copy, and that is no trouble of its own.
+_NOT_SHOWN: Final = frozenset({403, 404, 451})
+_SHOWN: Final = re.compile(r"/([0-9]{14})id_/")
 
 
 class _Closest(msgspec.Struct):
@@ -52,7 +57,11 @@ class Wayback:
         # "id_": the body as the site sent it, without the archive's banner and rewritten links.
         place = f"{self._web_url}/{digits}id_/{sought.url}"
         answer = await self._fetcher.fetch(place)
+        if answer.status in _NOT_SHOWN:
+            return None
         good(answer, _WHO)
+        shown = _SHOWN.search(answer.final_url)  # a capture that it cannot read it replaces by the next one
+        digits = shown[1] if shown else digits
         return Copy(
             content=answer.content,
             url=place,
@@ -84,7 +93,12 @@ class Wayback:
                 "limit": _LOOKED_AT,
             }
         )
-        rows = await ask_json(self._fetcher, f"{self._index_url}?{query}", list[list[str]], who=_WHO)
+        try:
+            rows = await ask_json(self._fetcher, f"{self._index_url}?{query}", list[list[str]], who=_WHO)
+        except HttpStatus as error:
+            if error.status in _NOT_SHOWN:
+                return None
+            raise
         for row in rows[1:]:
             if len(row) == 2 and row[1] in _PAGE_TYPES and moment_of(row[0]) is not None:
                 return row[0]
