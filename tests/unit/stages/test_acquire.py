@@ -1,10 +1,14 @@
-"""Acquire over real sockets: what is kept, what is tried again and when, what is buried."""
+"""Acquire over real sockets: what is kept, what is tried again and when, what is buried where nobody else can be asked.
+
+What falls back is in test_acquire_falls_back.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
+import msgspec
 import pytest
 
 from pipeline.effects import KeepCapture, SetVerdict
@@ -130,9 +134,9 @@ async def test_a_server_that_postpones_for_more_than_a_week_costs_attempts() -> 
     assert (outcome.after, outcome.costs_attempt) == (60.0, True)
 
 
-async def test_a_failed_fetch_is_raised_with_its_step() -> None:
+async def test_what_we_refuse_ourselves_is_raised_with_its_step() -> None:
     ctx = FakeContext()
-    errors: list[FetchError] = [ConnectFailed("down"), AddressDenied("private"), BodyTooLarge("big")]
+    errors: list[FetchError] = [AddressDenied("private"), BodyTooLarge("big")]
     for error in errors:
 
         class Failing:
@@ -143,8 +147,8 @@ async def test_a_failed_fetch_is_raised_with_its_step() -> None:
 
         with pytest.raises(type(error)):
             await Acquire(AcquireSettings(), Failing()).handle(a_claim(), ctx)
-    assert ctx.codes == [120, 130] * 3
-    assert [step.error for step in ctx.steps if step.error] == ["connect_failed", "address_denied", "too_large"]
+    assert ctx.codes == [120, 130] * 2
+    assert [step.error for step in ctx.steps if step.error] == ["address_denied", "too_large"]
 
 
 async def test_our_own_pace_at_a_host_costs_no_attempt() -> None:
@@ -209,3 +213,30 @@ async def test_meta_refreshes_count_as_redirects() -> None:
     pages = {f"/{number}": reply(_refresh(f"/{number + 1}"), headers=HTML) for number in range(9)}
     outcome, _, _ = await _acquired(pages, "/0")
     assert isinstance(outcome, RedirectRefused)
+
+
+class Down:
+    """A site that nobody can connect to."""
+
+    async def fetch(self, url: str, *, headers: object = None, hops: int = 0) -> Response:
+        raise ConnectFailed("site.test cannot be connected to")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "waited_hours", "after", "costs"),
+    [
+        (0, 0, None, True),  # the policy's back-off at first
+        (2, 0, 300.0, False),
+        (2, 1, 1800.0, False),
+        (2, 47, 21_600.0, False),
+        (2, 73, None, True),  # the policy decides about the end
+    ],
+)
+async def test_a_site_that_is_down_is_tried_again_for_days_ever_more_rarely(
+    attempts: int, waited_hours: int, after: float | None, costs: bool
+) -> None:
+    entered = NOW_MS - waited_hours * 3_600_000
+    claim = msgspec.structs.replace(a_claim(attempts=attempts), entered_at=entered)
+    outcome = await Acquire(AcquireSettings(), Down()).handle(claim, FakeContext())
+    assert isinstance(outcome, Retry)
+    assert (outcome.reason.code, outcome.after, outcome.costs_attempt) == ("connect_failed", after, costs)
