@@ -1,7 +1,8 @@
 """100: fetch the page itself, and when it cannot be had, a copy of it elsewhere.
 
 At 110 the page itself is asked for: what may pass is tried again, what will not falls back to 140, where
-stages.fallback asks one provider after the other. With nobody left to ask, an item is tried again, then buried.
+stages.fallback asks one provider after the other. With nobody left to ask, a page that is gone or refused is buried;
+one whose site is only down is tried again for days.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pipeline.stage import StageContext, StageSpec
 from pipeline.text.urls import canonicalise, complete
 from pipeline.work import Advance, Bury, Claim, Divert, Outcome, Retry
 from stages.fallback.falling import FallingBack
+from stages.fallback.leisure import LATER, again_after, may_pass
 from stages.net.client import Response
 from stages.settings import AcquireSettings, FallbackSettings
 from stages.text.refresh import refresh_target
@@ -38,8 +40,6 @@ from stages.text.sniff import effective_type
 _WEEK_MS: Final = 7 * 86_400_000
 _POSTPONED_SECONDS: Final = 5.0  # the least: "Retry-After: 0" must not make a busy loop
 _NOT_MODIFIED: Final = 304
-# Refusals that may pass: rate limits, timeouts, and whatever a server calls its own fault.
-_LATER: Final = frozenset({408, 423, 425, 429})
 # May pass as well, but another way is tried at once: not logged in there, not let in.
 _BLOCKED: Final = frozenset({401, 403})
 _GONE: Final = frozenset({404, 410, 451})
@@ -88,6 +88,7 @@ class Acquire:
         self._falling = falling
         self._robots = robots
         self._heeds = heeds
+        self._give_up_days = settings.give_up_days
         self.spec = StageSpec(
             name="acquire",
             hundred=100,
@@ -102,18 +103,46 @@ class Acquire:
         item = claim.item
         if item is None or item.url is None:
             return Bury(reason=Reason(code="no_url", hint="There is nothing to fetch: the item has no address."))
+        return self._at_leisure(await self._had(claim, item, ctx), claim, ctx)
+
+    async def _had(self, claim: Claim, item: Item, ctx: StageContext) -> Outcome:
+        """By falling back where somebody is left to ask, else from the page itself, unless that is known to be gone."""
         if claim.stage == Stage.FALLING_BACK and self._falling is not None:
-            return await self._falling.handle(claim, item, ctx)
+            if self._falling.is_open_to(claim):
+                return await self._falling.handle(claim, item, ctx)
+            if item.reason is None or not may_pass(item.reason):
+                return self._falling.give_up(claim, item)
+        return await self._direct(claim, item, ctx)
+
+    def _at_leisure(self, outcome: Outcome, claim: Claim, ctx: StageContext) -> Outcome:
+        """Neither a site that is down nor an archive that cannot be asked is a reason to bury, before days of it."""
+        match outcome:
+            case Bury(reason=reason):
+                is_last = claim.stage == Stage.FALLING_BACK
+            case Retry(reason=reason, after=None, costs_attempt=True):
+                is_last = claim.stage == Stage.FALLING_BACK or claim.attempts + 1 >= self._fallback.direct_attempts
+            case _:
+                return outcome
+        after = again_after((ctx.wall_ms() - claim.entered_at) / 1000, give_up_days=self._give_up_days)
+        is_open = self._falling is not None and self._falling.is_open_to(claim)
+        if not is_last or after is None or not (is_open or may_pass(reason)):
+            return outcome
+        return Retry(reason=reason, after=after, costs_attempt=False)
+
+    async def _direct(self, claim: Claim, item: Item, ctx: StageContext) -> Outcome:
         ctx.step(Stage.FETCHING, method="direct")
         try:
-            response = await self._fetch(item.url, item, await _conditions(claim, ctx))
+            response = await self._fetch(item, await _conditions(claim, ctx))
         except (RateLimited, BreakerOpen) as error:  # nobody was asked
             return self._postponed(claim, error, ctx)
         except AtlasError as error:
             ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
-            if isinstance(error, _OURS) or not self._is_time_to_fall_back(claim, lasting=not error.retryable):
+            reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
+            if not isinstance(error, _OURS) and self._is_time_to_fall_back(claim, lasting=not error.retryable):
+                return _divert(reason)
+            if isinstance(error, _OURS) or not error.retryable:
                 raise
-            return _divert(Reason(code=error.code, hint=error.hint, detail=error.message[:500]))
+            return Retry(reason=reason, after=getattr(error, "retry_after", None))
         if response.status == _NOT_MODIFIED and claim.capture is not None:
             ctx.step(Stage.RETRIEVED, method="direct", detail="304, not changed since it was fetched last")
             ctx.step(Stage.ACQUIRED)
@@ -134,7 +163,7 @@ class Acquire:
         waited = ctx.wall_ms() - claim.entered_at
         patience = self._fallback.patience_seconds - waited / 1000
         if isinstance(error, RateLimited) or not self._is_time_to_fall_back(claim, lasting=True):
-            is_over = isinstance(error, BreakerOpen) and waited > _WEEK_MS
+            is_over = isinstance(error, BreakerOpen) and waited > self._give_up_days * 86_400_000
             return Retry(reason=reason, after=error.retry_after, costs_attempt=is_over)
         if patience <= 0:
             return _divert(reason)
@@ -144,7 +173,7 @@ class Acquire:
         """A postponement that the server asked for costs no attempt, but not for ever: only for a week."""
         status, detail = response.status, f"HTTP {response.status}"
         ctx.step(Stage.FETCH_FAILED, method="direct", error=HttpStatus.code, detail=detail)
-        later = status in _LATER or status in _BLOCKED or status >= 500
+        later = status in LATER or status in _BLOCKED or status >= 500
         reason = Reason(
             code=HttpStatus.code, hint=_HINTS.get(status, _LATER_HINT if later else _REFUSED_HINT), detail=detail
         )
@@ -160,9 +189,9 @@ class Acquire:
             return _divert(reason, gone)
         return Retry(reason=reason, after=response.retry_after) if later else Bury(reason=reason, effects=gone)
 
-    async def _fetch(self, url: str, item: Item, conditions: Mapping[str, str]) -> Response:
+    async def _fetch(self, item: Item, conditions: Mapping[str, str]) -> Response:
         """The page, also behind a meta refresh: that is a hop like any other, checked and counted by the fetcher."""
-        asked = complete(url)
+        asked = complete(item.url or "")
         if self._robots is not None and self._is_heeded(item):
             await self._robots.check(asked)
         response, seen = await self._fetcher.fetch(asked, headers=conditions), {urldefrag(asked).url}

@@ -42,6 +42,7 @@ class AcquireSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     slots: Positive = 32
     deadline_seconds: Seconds = 90.0  # a whole fetch (net.total_seconds) and the wait for a turn at its host
+    give_up_days: Annotated[float, msgspec.Meta(ge=0)] = 3.0  # of trying a page whose site is down and that nobody has
 
 
 PROVIDERS = ("browser", "wayback", "archive_today", "google", "searxng", "brave")

@@ -25,7 +25,7 @@ from pipeline.store.handle import Store, open_store
 from stages.catalog import StageSettings, catalog
 from stages.net.breakers import Breakers
 from stages.parse.pool import ParsePool
-from stages.settings import FallbackSettings, NetSettings, ParseSettings
+from stages.settings import AcquireSettings, FallbackSettings, NetSettings, ParseSettings
 from tests.store.hands import page
 from tests.unit.stages.net.site import Request, Site, answering, fetcher, listening, reply
 from tools.sample.pages import answers
@@ -103,7 +103,9 @@ class Atlas:
 
 
 @asynccontextmanager
-async def working(internet: Internet, folder: Path, **fallback: Any) -> AsyncIterator[Atlas]:
+async def working(
+    internet: Internet, folder: Path, *, give_up_days: float = 3, **fallback: Any
+) -> AsyncIterator[Atlas]:
     """An Atlas at work on `folder`, whose Internet is on one loopback port."""
     clock = Clock()
     async with AsyncExitStack() as stack:
@@ -124,7 +126,9 @@ async def working(internet: Internet, folder: Path, **fallback: Any) -> AsyncIte
         )
         settings = msgspec.structs.replace(endpoints, **fallback)
         stages = catalog(
-            StageSettings(fallback=settings, net=NetSettings(robots="none")),
+            StageSettings(
+                acquire=AcquireSettings(give_up_days=give_up_days), fallback=settings, net=NetSettings(robots="none")
+            ),
             fetcher=fetch,
             pool=pool,
             processes=1,
@@ -214,7 +218,9 @@ async def test_when_only_google_is_left_and_its_queries_are_used_up_the_item_wai
 ) -> None:
     internet = Internet()
     internet.finds["google.org"] = "nowhere.org"
-    async with working(internet, tmp_path, providers=("google",), google_per_day=1, patience_seconds=1.5) as atlas:
+    async with working(
+        internet, tmp_path, providers=("google",), google_per_day=1, patience_seconds=1.5, give_up_days=0
+    ) as atlas:
         first = await atlas.save(internet.at("gone.org", "/1"))
         ended = await atlas.until(first, State.DONE, State.DEAD)
         assert ended.reason is not None

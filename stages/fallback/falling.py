@@ -68,6 +68,10 @@ class FallingBack:
             return _wait(waits, reason, patience)
         return _buried(self._chain, claim, reason, waits)
 
+    def give_up(self, claim: Claim, item: Item) -> Bury:
+        """The end of an item that nobody has: with its first reason."""
+        return _buried(self._chain, claim, item.reason or _UNKNOWN, [])
+
 
 def _spent(provider: Provider, reason: Reason, ctx: StageContext, *, error: str, detail: str) -> Divert:
     ctx.step(Stage.FALLING_BACK, method=provider.name, error=error, detail=detail)
