@@ -94,6 +94,14 @@ async def handled(web: Web, claim: Claim | None = None, ctx: FakeContext | None 
     return await acquire.handle(claim or claimed(), ctx or FakeContext())
 
 
+async def is_retried(web: Web, claim: Claim) -> bool:
+    """Whether it says so, or raises what the actor makes a retry of."""
+    try:
+        return isinstance(await handled(web, claim), Retry)
+    except AtlasError as error:
+        return error.retryable
+
+
 @pytest.mark.parametrize("status", [404, 410, 451])
 async def test_a_page_that_is_gone_is_looked_for_elsewhere_at_once_as_a_dead_link(status: int) -> None:
     ctx = FakeContext()
@@ -132,8 +140,7 @@ async def test_a_refusal_that_may_pass_is_tried_again_some_times_before_others_a
 )
 async def test_a_failure_that_may_pass_is_tried_again_some_times_before_others_are_asked(error: AtlasError) -> None:
     for attempts in range(2):
-        with pytest.raises(type(error)):  # which the actor makes a retry of
-            await handled(Web(error), claimed(attempts=attempts))
+        assert await is_retried(Web(error), claimed(attempts=attempts))
     third = await handled(Web(error), claimed(attempts=2))
     assert isinstance(third, Divert)
     assert (third.reason.code, third.reason.detail) == (error.code, error.message)
