@@ -12,6 +12,7 @@ DEPTH: Final = 6  # nested values below this are shown as their type only
 _SECRET_WORDS: Final = frozenset(
     {"password", "passwd", "secret", "token", "authorization", "cookie", "credential", "credentials", "apikey", "key"}
 )
+_SECRET_ENDINGS: Final = ("google_engine", "search_engine_id")  # half of an account; the other half is its key
 # Words that end in one of the above and are no secrets.
 _HARMLESS: Final = frozenset({"url_key", "entry_key", "key", "idempotency_key", "host_key"})
 
@@ -32,6 +33,8 @@ _CONTROL_BUT_LINES: Final = re.compile(
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret: `api_key`, `lease_token`, `Set-Cookie`, ..."""
     lowered = name.lower().replace("-", "_")
+    if lowered.endswith(_SECRET_ENDINGS):
+        return True
     return lowered not in _HARMLESS and lowered.rsplit("_", 1)[-1] in _SECRET_WORDS
 
 

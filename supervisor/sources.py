@@ -20,7 +20,12 @@ from supervisor.settings import Config
 PREFIX: Final = "ATLAS_"
 CONFIG_FILE: Final = "ATLAS_CONFIG"  # another config.toml
 ENV_FILE: Final = "ATLAS_ENV_FILE"  # another .env
-ALIASES: Final = {"ATLAS_DB_POOL_SIZE": ("database", "pool_size"), "ATLAS_MAX_QUEUE_SIZE": ("queue", "max_size")}
+ALIASES: Final = {
+    "ATLAS_DB_POOL_SIZE": ("database", "pool_size"),
+    "ATLAS_MAX_QUEUE_SIZE": ("queue", "max_size"),
+    "GOOGLE_SEARCH_API_KEY": ("fallback", "google_key"),
+    "GOOGLE_SEARCH_ENGINE_ID": ("fallback", "google_engine"),
+}
 
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {field.name: field.type for field in msgspec.structs.fields(Config)}
 FIELDS: Final = {
@@ -119,6 +124,16 @@ def _read_toml(path: Path, found: Sources, *, must_exist: bool) -> None:
 
 
 def _take_key(path: Path, section: str, key: str, value: object, found: Sources) -> None:
+    if redact.is_secret(key) and (section, key) in FIELDS and value != "":
+        variable = f"{PREFIX}{section}_{key}".upper()
+        found.faults.append(
+            Fault(
+                where=str(path),
+                what=f"[{section}] {key} is a secret, which does not belong into this file",
+                hint=f"give it as {variable} in the environment, in .env (chmod 600) or as a systemd credential",
+            )
+        )
+        return
     if (section, key) in FIELDS:
         name = f"[{section}] {key}"
         given = Given(value=value, origin=str(path), name=name, folder=path.parent, textual=False)
@@ -129,7 +144,7 @@ def _take_key(path: Path, section: str, key: str, value: object, found: Sources)
 
 
 def _take_variables(variables: Mapping[str, str], found: Sources, origin: str, folder: Path) -> None:
-    ours = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    ours = {name: value for name, value in variables.items() if name.startswith(PREFIX) or name in ALIASES}
     # Aliases first: where both stand, the full name counts.
     for name in sorted(ours, key=lambda name: (name not in ALIASES, name)):
         if name in VARIABLES:

@@ -26,7 +26,19 @@ def test_secrets_in_a_text_are_masked_and_the_rest_stays_readable(text: str, sho
     assert redact.text(text) == shown
 
 
-@pytest.mark.parametrize("name", ["token", "api_key", "lease_token", "Set-Cookie", "Authorization", "password"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token",
+        "api_key",
+        "lease_token",
+        "Set-Cookie",
+        "Authorization",
+        "password",
+        "google_engine",
+        "GOOGLE_SEARCH_ENGINE_ID",
+    ],
+)
 def test_a_field_with_the_name_of_a_secret_is_masked(name: str) -> None:
     assert redact.value(name, "abc") == "***"
     assert redact.value("outer", {name: "abc"}) == {name: "***"}

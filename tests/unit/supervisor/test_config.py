@@ -138,10 +138,39 @@ def test_variables_are_read_as_the_type_that_the_setting_has(checkout: Path) -> 
     assert (config.worker.drain_seconds, config.api.host, config.api.port) == (2.0, "0.0.0.0", 80)
 
 
-def test_names_of_search_providers_are_let_through(checkout: Path) -> None:
+def test_a_search_account_is_also_known_by_the_names_that_others_give_it(checkout: Path) -> None:
     (checkout / ".env").write_text("GOOGLE_SEARCH_API_KEY=abc\nGOOGLE_SEARCH_ENGINE_ID=def\n")
     (checkout / ".env").chmod(0o600)
-    assert loaded(checkout, {"GOOGLE_SEARCH_API_KEY": "abc"}).warnings == ()
+    found = loaded(checkout)
+    assert found.warnings == ()
+    assert (found.config.fallback.google_key, found.config.fallback.google_engine) == ("abc", "def")
+    assert "google" not in found.config.fallback.off
+    full = loaded(checkout, {"GOOGLE_SEARCH_API_KEY": "x", "ATLAS_FALLBACK_GOOGLE_KEY": "y"})
+    assert full.config.fallback.google_key == "y"
+
+
+SECRETS = [
+    key for section, key in FIELDS if section == "fallback" and key in {"google_key", "google_engine", "brave_key"}
+]
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_in_the_file_of_settings_is_a_fault_that_says_where_it_belongs(checkout: Path, key: str) -> None:
+    (checkout / "config.toml").write_text(f'[fallback]\n{key} = "hunter2"\n')
+    (fault,) = faults(checkout)
+    assert "is a secret" in fault.what
+    assert f"ATLAS_FALLBACK_{key.upper()}" in fault.hint
+    assert "hunter2" not in repr(fault)
+    (checkout / "config.toml").write_text(f'[fallback]\n{key} = ""\n')
+    loaded(checkout)
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_is_masked_wherever_settings_are_shown(checkout: Path, tmp_path: Path, key: str) -> None:
+    (tmp_path / f"ATLAS_FALLBACK_{key.upper()}").write_text("hunter2\n")
+    found = loaded(checkout, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert getattr(found.config.fallback, key) == "hunter2"
+    assert "hunter2" not in repr(found.settings)
 
 
 def test_a_readable_env_file_that_holds_a_secret_is_warned_of(checkout: Path) -> None:
