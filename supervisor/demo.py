@@ -24,6 +24,9 @@ SETTINGS: Final = {
     "ATLAS_NET_ALLOW_NETWORKS": "127.0.0.1/32,::1/128",
     "ATLAS_RETRY_ATTEMPTS": "2",
     "ATLAS_RETRY_BASE_SECONDS": "0.2",
+    "ATLAS_NET_PER_HOST_PER_SECOND": "1000",  # all pages are of one site, which is ours
+    "ATLAS_FALLBACK_PROVIDERS": "browser, wayback",
+    "ATLAS_FALLBACK_ASK_ABOUT_PRIVATE": "true",  # the archive is the sample site itself, and nobody else is asked
 }
 SECONDS: Final = 90.0  # for all pages together
 LOOK_EVERY: Final = 0.1
@@ -52,7 +55,7 @@ def run_demo(once: bool, port: int | None, data: Path | None) -> int:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             console.print("Starting the sample site, the api, the worker and the scheduler ...")
             site = stack.enter_context(_sample_site(folder))
-            atlas = stack.enter_context(Instance(folder, settings=SETTINGS, port=port))
+            atlas = stack.enter_context(Instance(folder, settings=SETTINGS | _archive(site), port=port))
             wrong = _show(console, site, atlas)
             if not once:
                 _stay(console, atlas)
@@ -90,12 +93,22 @@ def _sample_site(folder: Path) -> Iterator[str]:
         site.stop(seconds=5)
 
 
+def _archive(site: str) -> dict[str, str]:
+    """The sample site plays the Wayback Machine as well."""
+    return {
+        "ATLAS_FALLBACK_WAYBACK_URL": f"{site}/archive/available",
+        "ATLAS_FALLBACK_WAYBACK_CDX_URL": f"{site}/archive/cdx",
+        "ATLAS_FALLBACK_WAYBACK_WEB_URL": f"{site}/archive/web",
+    }
+
+
 def _show(console: Console, site: str, atlas: Instance) -> list[str]:
     """Everything the demo shows; what was not as expected."""
     expected = msgspec.convert(fetch(site, "GET", "/expectations.json").body, Expectations)
     begun = time.monotonic()
     rows = _ingest(console, site, atlas, expected)
     console.print(f"{len(rows)} pages in {time.monotonic() - begun:.1f} s\n", highlight=False)
+    rows = _with_provenance(atlas, rows)
     results(console, rows.values())
     wrong = page_differences(expected, rows)
     for example in expected.searches:
@@ -159,6 +172,14 @@ def _post(atlas: Instance, url: str) -> None:
 def _rows(atlas: Instance) -> Rows:
     """The items by the path of their URL, oldest first."""
     return {urlsplit(item["url"]).path: item for item in reversed(atlas.items())}
+
+
+def _with_provenance(atlas: Instance, rows: Rows) -> Rows:
+    """The items with where each was fetched, which only their own pages of the API say."""
+    return {
+        path: row | {"provenance": atlas.ask("GET", f"/api/v1/items/{row['id']}").body["provenance"]}
+        for path, row in rows.items()
+    }
 
 
 def _search(atlas: Instance, query: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ class ExpectedPage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stage: int | None = None
     verdict: str | None = None
     reason: str | None = None
+    provider: str | None = None  # who had the page
     title: str | None = None
     language: str | None = None
     duplicate_of: str | None = None  # the original's path; posted once that one has ended
@@ -47,7 +48,7 @@ def page_differences(expected: Expectations, rows: Mapping[str, Mapping[str, Any
             said.append(f"{page.path}: there is no such item")
             continue
         got = _summary(rows[page.path], rows)
-        for field in ("state", "stage", "verdict", "reason", "title", "language", "duplicate_of"):
+        for field in ("state", "stage", "verdict", "reason", "provider", "title", "language", "duplicate_of"):
             want = getattr(page, field)
             if want is not None and want != got[field]:
                 said.append(f"{page.path}: {field} is {got[field]!r}, not {want!r}")
@@ -70,6 +71,7 @@ def _summary(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> d
         "stage": row["stage"]["code"],
         "verdict": row["verdict"],
         "reason": row["reason"] and row["reason"]["code"],
+        "provider": (row.get("provenance") or {}).get("provider"),
         "title": row["title"],
         "language": row["language"],
         "words": row["word_count"],

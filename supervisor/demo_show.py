@@ -89,12 +89,20 @@ def results(console: Console, rows: Iterable[Row]) -> None:
         table.add_row(
             escape(row["title"] or urlsplit(row["url"]).path),
             f"[{colour}]{row['stage']['code']} {row['state']}[/]",
-            escape(row["reason"]["code"]) if row["reason"] else row["verdict"] or "",
+            escape(_why(row)),
             row["language"] or "",
             "" if row["word_count"] is None else f"{row['word_count']:,}",
             f"{_milliseconds(row):,}",
         )
     console.print(table)
+
+
+def _why(row: Row) -> str:
+    """Why it ended so, and who had the page when its own site did not."""
+    why = row["reason"]["code"] if row["reason"] else row["verdict"] or ""
+    provenance = row.get("provenance")
+    is_recovered = row["state"] == "done" and provenance is not None and provenance["provider"] != "direct"
+    return f"{why}, from {provenance['provider']}" if is_recovered else why
 
 
 def _milliseconds(row: Row) -> int:

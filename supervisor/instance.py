@@ -29,6 +29,8 @@ PLAIN: Final = {
     # It is small and soon gone: a disk that is nearly full is no reason not to show it.
     "ATLAS_DATABASE_RESERVE_MIB": "64",
     "ATLAS_DATABASE_RESERVE_PERCENT": "0",
+    # Nobody but the site itself is asked for a page, unless the one who starts it says so.
+    "ATLAS_FALLBACK_PROVIDERS": "browser",
 }
 # Runs a module as `python -m` does, but first asks the kernel (1 = PR_SET_PDEATHSIG) for SIGTERM when the parent dies,
 # so that even kill -9 of the parent leaves nothing running; a parent that died before that is told by its pid. Not a

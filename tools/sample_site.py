@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tools.sample.archive import Archive
 from tools.sample.pages import Answer, answers, not_found
 
 STOPPING = {signal.SIGTERM, signal.SIGINT}
@@ -24,6 +25,7 @@ class SampleSite(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.answers: Mapping[str, Answer] = answers(self.address)
+        self.archive = Archive(self.address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,8 +40,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, *, with_body: bool) -> None:
         assert isinstance(self.server, SampleSite)
-        path = urlsplit(self.path).path
-        answer = self.server.answers.get(path) or not_found(path)
+        path, query = urlsplit(self.path)[2:4]
+        answer = self.server.answers.get(path) or self.server.archive.answer(path, query) or not_found(path)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))

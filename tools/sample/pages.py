@@ -68,6 +68,7 @@ PAGES = (
     Page(path="/log/ferrow-light", article="ferrow-light"),
     Page(path="/reprints/1044.htm", article="rain-gauges", template="reprint", charset="iso-8859-1", told_by="meta"),
 )
+GONE = ("/articles/the-ferry-bell",)  # taken down; the archive beside the site has a capture of it
 REDIRECTS = {"/r/old-harbour": "/r/harbour", "/r/harbour": "/r/lamps", "/r/lamps": "/articles/lamplighters"}
 FEED_ENTRIES = ("/recits/cafe", "/articles/paper-maps", "/articles/rain-gauges")  # the last one is posted as well
 
@@ -91,7 +92,12 @@ def answers(base: str) -> dict[str, Answer]:
     told = json.dumps(expectations(), ensure_ascii=False).encode()
     made["/expectations.json"] = Answer(status=200, media_type="application/json", body=told)
     made["/"] = _front(articles)
-    return made
+    return made | dict.fromkeys(GONE, Answer(status=410, media_type="text/plain; charset=utf-8", body=b"taken down\n"))
+
+
+def rendered(page: Page) -> Answer:
+    """A page as the site would serve it."""
+    return _render(page, {article.name: article for article in _articles()})
 
 
 def not_found(path: str) -> Answer:

@@ -36,3 +36,13 @@ def test_each_result_is_one_line_that_fits_and_only_its_title_is_cut(width: int)
     assert len(told) == len(TITLES)
     assert all(line.split()[-4:] == ["http_status", "en", "22,552", "12,345"] for line in told)
     assert sum(bool(line.strip()) for line in lines) == len(TITLES) + 3  # title, heading, rule
+
+
+def test_a_page_that_came_from_elsewhere_says_from_where_and_one_from_its_own_site_does_not() -> None:
+    out = io.StringIO()
+    done = row("Here") | {"state": "done", "reason": None, "verdict": "full"}
+    rows = [done | {"title": by, "provenance": {"provider": by}} for by in ("direct", "wayback")]
+    results(Console(file=out, width=100), rows)
+    told = [line for line in out.getvalue().splitlines() if "full" in line]
+    assert ["from wayback" in line for line in told] == [False, True]
+    assert "from direct" not in out.getvalue()

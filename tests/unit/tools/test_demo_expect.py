@@ -62,3 +62,11 @@ def test_a_search_must_find_no_more_and_no_fewer() -> None:
     assert search_differences("q", ("/a", "/b"), ("/b", "/a")) == []
     assert search_differences("q", ("/a",), ("/a", "/b")) == ["search q: found /a, /b, not /a"]
     assert search_differences("q", (), ("/a",)) == ["search q: found /a, not nothing"]
+
+
+def test_a_page_that_came_from_somebody_else_than_expected_is_a_difference() -> None:
+    page = ExpectedPage(path="/a", state="done", provider="wayback")
+    assert page_differences(expect(page), {"/a": row() | {"provenance": {"provider": "wayback"}}}) == []
+    for provenance in ({"provider": "direct"}, None):
+        (said,) = page_differences(expect(page), {"/a": row() | {"provenance": provenance}})
+        assert said.startswith("/a: provider is ")

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from supervisor.demo_expect import Expectations
-from tools.sample.pages import FEED_ENTRIES, FOLDER, PAGES, REDIRECTS, answers, expectations
+from tools.sample.archive import CAPTURES
+from tools.sample.pages import FEED_ENTRIES, FOLDER, GONE, PAGES, REDIRECTS, answers, expectations
 
 BASE = "http://127.0.0.1:9"
 
@@ -67,3 +68,11 @@ def test_words_of_menus_and_footers_stand_in_no_article() -> None:
     for query in expectations()["finds_nothing"]:
         assert not any(query.strip('"') in text for text in prose)
         assert query.strip('"') in answers(BASE)["/articles/rain-gauges"].body.decode().lower()
+
+
+def test_a_page_that_is_gone_is_in_the_archive_and_one_that_nobody_has_is_not() -> None:
+    served, kept = answers(BASE), {one.path for one in CAPTURES if one.status == 200}
+    assert {served[path].status for path in GONE} == {410}
+    assert set(GONE) == kept
+    recovered = {page["path"] for page in expectations()["pages"] if page.get("provider")}
+    assert recovered == set(GONE)
