@@ -7,7 +7,7 @@ from functools import partial
 from jinja2 import StrictUndefined
 from quart import Quart
 
-from gateway import causes, problems, wording
+from gateway import causes, problems, provenance, wording
 from gateway.deps import Deps
 from gateway.routes import ROUTES
 from gateway.security.body import BodyCap
@@ -37,5 +37,5 @@ def _configure(app: Quart, deps: Deps) -> None:
     app.url_map.strict_slashes = False  # a redirect for a slash would answer before the gate does
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined, "autoescape": True}
-    app.jinja_env.filters |= wording.FILTERS | causes.FILTERS
+    app.jinja_env.filters |= wording.FILTERS | causes.FILTERS | provenance.FILTERS
     app.jinja_env.tests["in_flight"] = wording.is_in_flight

@@ -90,6 +90,7 @@ def detail(
         media_type=capture.media_type,
         size=capture.size,
         captured_at=iso(capture.captured_at),
+        similarity=capture.similarity,
     )
     fields = document and wire.DocumentOut(
         **{name: getattr(document, name) for name in wire.DocumentOut.__struct_fields__},

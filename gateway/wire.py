@@ -65,7 +65,8 @@ class ProvenanceOut(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     media_type: str
     size: int
-    captured_at: str
+    captured_at: str  # an archive's own date for what it had
+    similarity: float | None  # of a copy to what was saved, 0 to 1; None where nothing was compared
 
 
 class DocumentOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,6 @@ _VERDICTS = {
     "blocked": "The site blocked us",
     "dead_link": "Dead link",
 }
-_PROVIDERS = {"direct": "the site itself"}
 
 
 def duration(seconds: float) -> str:
@@ -108,10 +107,6 @@ def verdict(value: str) -> str:
     return _VERDICTS.get(value, value)
 
 
-def provider(value: str) -> str:
-    return _PROVIDERS.get(value, value)
-
-
 def direction(language: str | None) -> str:
     """For `dir`: by the language where it is known, else by the text itself."""
     if not language:
@@ -160,7 +155,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "milliseconds": milliseconds,
     "moment": moment,
     "number": number,
-    "provider": provider,
     "published": published,
     "stage": stage,
     "title_of": title,

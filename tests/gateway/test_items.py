@@ -89,6 +89,24 @@ def test_a_finished_item_shows_its_document_and_its_provenance_but_never_its_num
     gateway(story)
 
 
+def test_a_page_that_was_found_elsewhere_says_where_how_old_it_is_and_how_like_it_is(gateway):
+    async def story(site: Site) -> None:
+        uid = await site.save(url="https://example.com/gone")
+        fields = {"text": "Some text", "markdown": "Some *text*", "html": "<p>Some text</p>", "title": "A title"}
+        await site.keep(uid, Extracted(**fields), provider="wayback", similarity=0.92)
+        found = (await (await site.api("GET", f"{ITEMS}/{uid}")).get_json())["provenance"]
+        assert (found["provider"], found["similarity"]) == ("wayback", 0.92)
+        assert found["captured_at"] == "1970-01-01T00:00:00.001Z"
+        page = await site.text(f"/items/{uid}")
+        said = "Recovered from the Wayback Machine, captured 1 January 1970, 92 % like what was saved."
+        assert said in page
+        own = await site.done("https://example.com/own")
+        assert "Recovered" not in await site.text(f"/items/{own}")
+        assert (await (await site.api("GET", f"{ITEMS}/{own}")).get_json())["provenance"]["similarity"] is None
+
+    gateway(story)
+
+
 def test_an_item_that_never_was_is_404_whatever_its_name_looks_like(gateway):
     async def story(site: Site) -> None:
         for name in ("0" * 26, "nonsense", "1", "%00", "..", "'"):
