@@ -99,10 +99,11 @@ def results(console: Console, rows: Iterable[Row]) -> None:
 
 def _why(row: Row) -> str:
     """Why it ended so, and who had the page when its own site did not."""
-    why = row["reason"]["code"] if row["reason"] else row["verdict"] or ""
-    provenance = row.get("provenance")
-    is_recovered = row["state"] == "done" and provenance is not None and provenance["provider"] != "direct"
-    return f"{why}, from {provenance['provider']}" if is_recovered else why
+    why = str(row["reason"]["code"] if row["reason"] else row["verdict"] or "")
+    provenance = row.get("provenance") or {"provider": "direct"}
+    if row["state"] != "done" or provenance["provider"] == "direct":
+        return why
+    return f"{why}, from {provenance['provider']}"
 
 
 def _milliseconds(row: Row) -> int:
