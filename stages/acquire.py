@@ -40,6 +40,7 @@ from stages.text.sniff import effective_type
 _WEEK_MS: Final = 7 * 86_400_000
 _POSTPONED_SECONDS: Final = 5.0  # the least: "Retry-After: 0" must not make a busy loop
 _NOT_MODIFIED: Final = 304
+_AT_THE_SITE: Final = ("browser",)  # who would ask a site that has not said yet whether programs may
 # May pass as well, but another way is tried at once: not logged in there, not let in.
 _BLOCKED: Final = frozenset({401, 403})
 _GONE: Final = frozenset({404, 410, 451})
@@ -131,19 +132,25 @@ class Acquire:
 
     async def _direct(self, claim: Claim, item: Item, ctx: StageContext) -> Outcome:
         ctx.step(Stage.FETCHING, method="direct")
+        rules = self._robots if self._is_heeded(item) else None
+        unread = _AT_THE_SITE if rules is not None else ()
         try:
-            response = await self._fetch(item, await _conditions(claim, ctx))
+            conditions = await _conditions(claim, ctx)
+            if rules is not None:
+                await rules.check(complete(item.url or ""))
+                unread = ()
+            response = await self._fetch(item, conditions)
         except (RateLimited, BreakerOpen) as error:  # nobody was asked
-            return self._postponed(claim, error, ctx)
+            return self._postponed(claim, error, ctx, spent=unread)
         except AtlasError as error:
             ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
             reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
             if not isinstance(error, _OURS) and self._is_time_to_fall_back(claim, lasting=not error.retryable):
-                return _divert(reason)
+                return _divert(reason, spent=unread)
             if isinstance(error, _OURS) or not error.retryable:
                 raise
             return Retry(reason=reason, after=getattr(error, "retry_after", None))
-        if response.status == _NOT_MODIFIED and claim.capture is not None:
+        if response.status == _NOT_MODIFIED and conditions:
             ctx.step(Stage.RETRIEVED, method="direct", detail="304, not changed since it was fetched last")
             ctx.step(Stage.ACQUIRED)
             return Advance()
@@ -156,7 +163,9 @@ class Acquire:
         tried = lasting or claim.attempts + 1 >= self._fallback.direct_attempts
         return tried and self._falling is not None and self._falling.is_open_to(claim)
 
-    def _postponed(self, claim: Claim, error: RateLimited | BreakerOpen, ctx: StageContext) -> Outcome:
+    def _postponed(
+        self, claim: Claim, error: RateLimited | BreakerOpen, ctx: StageContext, *, spent: tuple[str, ...]
+    ) -> Outcome:
         """The host gets no more from us for now. Others are asked when it has been left alone for too long."""
         reason = Reason(code=error.code, hint=error.hint, detail=error.message[:500])
         ctx.step(Stage.FETCH_FAILED, method="direct", error=error.code, detail=error.message)
@@ -166,7 +175,7 @@ class Acquire:
             is_over = isinstance(error, BreakerOpen) and waited > self._give_up_days * 86_400_000
             return Retry(reason=reason, after=error.retry_after, costs_attempt=is_over)
         if patience <= 0:
-            return _divert(reason)
+            return _divert(reason, spent=spent)
         return Retry(reason=reason, after=max(min(error.retry_after, patience), 1.0), costs_attempt=False)
 
     def _refused(self, claim: Claim, item: Item, response: Response, ctx: StageContext) -> Outcome:
@@ -192,8 +201,6 @@ class Acquire:
     async def _fetch(self, item: Item, conditions: Mapping[str, str]) -> Response:
         """The page, also behind a meta refresh: that is a hop like any other, checked and counted by the fetcher."""
         asked = complete(item.url or "")
-        if self._robots is not None and self._is_heeded(item):
-            await self._robots.check(asked)
         response, seen = await self._fetcher.fetch(asked, headers=conditions), {urldefrag(asked).url}
         while response.status == 200 and (target := refresh_target(response.content, response.final_url)):
             seen.add(urldefrag(response.final_url).url)
@@ -231,8 +238,8 @@ async def _conditions(claim: Claim, ctx: StageContext) -> dict[str, str]:
     return headers
 
 
-def _divert(reason: Reason, effects: tuple[Effect, ...] = ()) -> Divert:
-    return Divert(stage=Stage.FALLING_BACK, reason=reason, effects=effects)
+def _divert(reason: Reason, effects: tuple[Effect, ...] = (), *, spent: tuple[str, ...] = ()) -> Divert:
+    return Divert(stage=Stage.FALLING_BACK, reason=reason, effects=effects, spent=spent)
 
 
 def _kept(response: Response, ctx: StageContext) -> Advance:

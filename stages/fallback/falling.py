@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urldefrag
 
 import anyio
 import msgspec
@@ -42,7 +43,7 @@ class FallingBack:
     async def handle(self, claim: Claim, item: Item, ctx: StageContext) -> Outcome:
         """Ask the first provider that can be asked now. The reason why the page itself is not had stays the item's."""
         reason, url = item.reason or _UNKNOWN, complete(item.url or "")
-        sought = Sought(url=url, title=item.given_title, wanted_at=item.created_at)
+        sought = Sought(url=urldefrag(url).url, title=item.given_title, wanted_at=item.created_at)
         waits: list[RateLimited | BreakerOpen] = []
         end = anyio.current_time() + self._ask_seconds  # for all of them: most claims ask only one
         for provider in self._chain.left(url, claim.spent):

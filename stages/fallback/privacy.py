@@ -1,10 +1,13 @@
-"""Which addresses others may be told: not those that only mean something inside somebody's own network."""
+"""Which addresses others may be told: not those that only mean something inside somebody's own network, nor those that
+let in whoever has them."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
+
+from observability import redact
 
 # RFC 6761, 6762, 7686, 8375, 9476, and what home routers make up.
 _INSIDE: Final = (
@@ -14,7 +17,9 @@ _INSIDE: Final = (
 
 
 def may_be_told(url: str) -> bool:
-    """Whether a URL's host is a public name. No look-up is made: that would tell as well."""
+    """Whether a URL names a public host and holds no secret. No look-up is made: that would tell as well."""
+    if redact.text(url) != url:  # ?token=…
+        return False
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".").lower()

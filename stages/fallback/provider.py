@@ -13,7 +13,7 @@ from stages.net.client import Response
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
     """The page that is wanted, and what is known of it."""
 
-    url: str  # complete, without credentials
+    url: str  # complete, without credentials and fragment
     title: str | None  # that a person or a feed gave it
     wanted_at: int  # wall ms: when it was saved, which the nearest capture is looked for at
 

@@ -236,6 +236,25 @@ async def test_robots_txt_is_heeded_as_the_settings_say(heeds: str, source: str,
         assert rules.asked == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [HttpStatus("robots.txt cannot be read now: HTTP 503", status=503), FetchTimeout("slow")],
+    ids=lambda one: one.code,
+)
+async def test_where_robots_txt_cannot_be_read_the_site_is_not_asked_as_a_browser_either(error: AtlasError) -> None:
+    class Unreadable:
+        async def check(self, url: str) -> None:
+            raise error
+
+    web, settings = Web(200), FallbackSettings(direct_attempts=3)
+    acquire = Acquire(AcquireSettings(), web, fallback=settings, falling=falling(), robots=Unreadable())
+    item = msgspec.structs.replace(an_item(URL), source="feed:7")
+    outcome = await acquire.handle(a_claim(item, attempts=2), FakeContext())
+    assert isinstance(outcome, Divert)
+    assert (outcome.reason.code, outcome.spent) == (error.code, ("browser",))
+    assert web.asked == []
+
+
 # Fetching again
 
 
@@ -286,3 +305,11 @@ async def test_an_unchanged_page_goes_on_with_the_body_that_is_kept() -> None:
     assert outcome == Advance()
     assert ctx.codes == [120, 150, 190]
     assert "not changed" in ctx.steps[1].detail
+
+
+async def test_a_server_that_says_unchanged_unasked_has_said_nothing() -> None:
+    web, ctx = Web(304), FakeContext()
+    outcome = await handled(web, a_claim(an_item(URL), capture=known(ctx)), ctx)  # its body never became a text
+    assert web.asked == [{}]
+    assert isinstance(outcome, Divert)
+    assert outcome.reason.detail == "HTTP 304"

@@ -89,6 +89,18 @@ async def test_a_copy_is_kept_with_where_and_when_and_under_the_items_own_key(wo
     assert "2021-03-03" in ctx.steps[1].detail
 
 
+async def test_what_stands_behind_the_hash_is_told_to_nobody(world: Elsewhere) -> None:
+    world.on("available.org", available())
+    world.on("web.org", reply(PAGE, headers=HTML))
+    claim = a_fallen_claim(world)
+    assert claim.item is not None
+    item = msgspec.structs.replace(claim.item, url=f"{world.sought().url}#access=Hunter2")
+    outcome = await handled(world.chain("wayback"), msgspec.structs.replace(claim, item=item))
+    assert isinstance(outcome, Advance)
+    assert len(world.requests) == 2
+    assert not [request.path for request in world.requests if "Hunter2" in request.path]
+
+
 async def test_a_copy_at_another_address_does_not_take_that_address(world: Elsewhere) -> None:
     mirror = world.at("mirror.org", "/x")
     world.on("searx.org", as_json({"results": [{"url": mirror, "title": TITLE}]}))

@@ -28,6 +28,10 @@ from tests.unit.stages.fallback.elsewhere import Elsewhere
         "http://expyuzz4wqqyqhjn.onion/",
         "https://name:word@example.org/a",
         "https://name@example.org/a",
+        "https://example.org/share?token=abc",
+        "https://example.org/a?page=2&access_token=abc",
+        "https://example.org/a;X-Amz-Signature=abc",
+        "https://example.org/reset?q=1&password=abc",
         "http:///nothing",
         "http://[broken",
     ],
@@ -37,7 +41,7 @@ def test_what_means_something_only_inside_is_nobodys_business(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/a", "http://example.org:8080/", "https://localhost.example.com/", "https://xn--bcher-kva.de/"]
+    "url", ["https://example.org/a", "http://example.org:8080/?page=2&q=token", "https://localhost.example.com/", "https://xn--bcher-kva.de/"]
 )  # fmt: skip
 def test_a_public_name_may_be_told(url: str) -> None:
     assert may_be_told(url)
