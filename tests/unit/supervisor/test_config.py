@@ -173,6 +173,16 @@ def test_a_secret_is_masked_wherever_settings_are_shown(checkout: Path, tmp_path
     assert "hunter2" not in repr(found.settings)
 
 
+def test_an_empty_list_of_providers_means_none_and_an_unknown_one_is_a_fault(checkout: Path) -> None:
+    assert loaded(checkout, {"ATLAS_FALLBACK_PROVIDERS": ""}).config.fallback.providers == ()
+    some = loaded(checkout, {"ATLAS_FALLBACK_PROVIDERS": "wayback, browser"}).config.fallback
+    assert some.providers == ("wayback", "browser")
+    (checkout / "config.toml").write_text("[fallback]\nproviders = []\n")
+    assert loaded(checkout).config.fallback.providers == ()
+    (fault,) = faults(checkout, {"ATLAS_FALLBACK_PROVIDERS": "wayback,bing"})
+    assert "knows no bing; there are browser, wayback" in fault.what
+
+
 def test_a_readable_env_file_that_holds_a_secret_is_warned_of(checkout: Path) -> None:
     env = checkout / ".env"
     env.write_text("GOOGLE_SEARCH_API_KEY=abc\n")
