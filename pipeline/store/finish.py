@@ -14,7 +14,7 @@ from pipeline.ids import Random
 from pipeline.items import Reason, StepEntry
 from pipeline.lifecycle import ENTRY, Stage, State, hundred, may_divert
 from pipeline.settings import QueueSettings
-from pipeline.store import claims, endings, kept, rows, steps
+from pipeline.store import claims, copies, endings, kept, rows, steps
 from pipeline.store.apply import Applying, apply, keep_entries
 from pipeline.work import Advance, Bury, Claim, Divert, Duplicate, Outcome, Retry
 
@@ -51,10 +51,12 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
         case Advance(effects=effects):
             original = apply(conn, to, effects)
             return (
-                _onward(conn, work, item_id, limits) if original is None else _duplicate(conn, work, item_id, original)
+                _onward(conn, work, item_id, limits)
+                if original is None
+                else _duplicate(conn, work, item_id, original, limits)
             )
         case Duplicate(of=of):
-            return _duplicate(conn, work, item_id, of)
+            return _duplicate(conn, work, item_id, of, limits)
         case Retry() as retry:
             _wait(conn, work, item_id, retry)
             return Finished(next=None, state=State.WAITING)
@@ -91,7 +93,10 @@ def _held(conn: apsw.Connection, claim: Claim) -> tuple[int | None, int | None]:
 def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSettings) -> Finished:
     now = work.moment.now
     if work.following is None:
+        was_done = kept.of(conn, item_id) is not None
         endings.done(conn, work.claim.work_id, item_id, now)
+        if was_done:
+            copies.look_again(conn, item_id, now, limits)
         return Finished(next=None, state=State.DONE)
     entry = ENTRY[work.following]
     conn.execute(
@@ -108,7 +113,7 @@ def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSett
     return Finished(next=claims.read_claim(conn, work.claim.work_id), state=State.LEASED)
 
 
-def _duplicate(conn: apsw.Connection, work: Finish, item_id: int, of: int) -> Finished:
+def _duplicate(conn: apsw.Connection, work: Finish, item_id: int, of: int, limits: QueueSettings) -> Finished:
     before = kept.of(conn, item_id)
     if before is not None and before.method == kept.REFRESHED:
         # What a site answers with today (its front page, say) may be kept already; the text kept here is another.
@@ -117,6 +122,8 @@ def _duplicate(conn: apsw.Connection, work: Finish, item_id: int, of: int) -> Fi
         endings.go_back(conn, work.claim.work_id, item_id, reason, work.moment.now)
         return Finished(next=None, state=State.DONE)
     endings.duplicate(conn, work.claim.work_id, item_id, of, work.moment.now)
+    if before is not None:
+        copies.look_again(conn, item_id, work.moment.now, limits)
     return Finished(next=None, state=State.DUPLICATE, duplicate_of=of)
 
 

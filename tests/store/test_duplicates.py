@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.effects import ClaimContent, Index
 from pipeline.items import Reason
-from pipeline.lifecycle import State
+from pipeline.lifecycle import Stage, State
 from pipeline.store.handle import Store
-from pipeline.work import Bury, Claim
-from tests.store.hands import captured, claim_all, finish, page, run_through
+from pipeline.work import Advance, Bury, Claim
+from tests.store.hands import captured, claim_all, enriched, extracted, finish, page, run_through
 
 A, B, C = (f"https://{name}.example/" for name in "abc")
 
@@ -123,10 +124,6 @@ async def test_the_same_text_in_hand_twice_at_once_is_kept_once(store: Store) ->
 
 
 async def run_through_from(store: Store, claim: Claim | None, text: str) -> State:
-    from pipeline.effects import ClaimContent, Index
-    from pipeline.work import Advance
-    from tests.store.hands import enriched, extracted
-
     outcomes = [
         Advance(),
         extracted(text),
@@ -147,3 +144,32 @@ async def test_a_page_that_died_gives_up_its_address_to_the_next_that_ends_there
     short = await claim_of(store, B)
     await run_through(store, short, text="one", final_url=A)
     assert await state(store, short) == (State.DONE, None)
+
+
+@pytest.mark.parametrize("method", ["refresh", "replay"])
+async def test_a_copy_is_kept_itself_once_its_original_has_another_text(store: Store, method: str) -> None:
+    original, copy = await original_and_copy(store)
+    assert original.item is not None
+    if method == "refresh":
+        await store.retries.retry([original.item.uid])
+    else:
+        await store.retries.replay([original.item.uid], 200)
+    (claim,) = await claim_all(store)
+    at = claim if method == "replay" else (await finish(store, claim, captured(claim))).next
+    await run_through_from(store, at, "now another")
+    (claim,) = await claim_all(store)
+    assert claim.stage == Stage.FINALISING
+    await finish(store, claim, Advance(effects=(ClaimContent(text_hash="the same", content_hash="c"), Index())))
+    assert await state(store, copy) == (State.DONE, None)
+    assert (await store.search.find("same")).total == 1
+    assert (await store.status.sweep()).drift == 0
+
+
+async def test_copies_stay_copies_while_the_text_of_their_original_stays(store: Store) -> None:
+    original, copy = await original_and_copy(store)
+    assert original.item is not None
+    await store.retries.retry([original.item.uid])
+    (claim,) = await claim_all(store)
+    await run_through(store, claim, text="the same")
+    assert await claim_all(store) == ()
+    assert (await state(store, copy))[0] is State.DUPLICATE
