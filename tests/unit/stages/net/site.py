@@ -38,9 +38,9 @@ class Site:
 
 
 @asynccontextmanager
-async def listening(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[Site]:
+async def listening(handler: Handler, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Site]:
     async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(0, host=host)
+        listeners = await trio.open_tcp_listeners(port, host=host)
         site = Site(listeners[0].socket.getsockname()[1])
 
         async def serve(stream: trio.SocketStream) -> None:

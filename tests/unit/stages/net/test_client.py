@@ -14,7 +14,7 @@ import zstandard
 from pipeline.errors import (
     BadUrl,
 )
-from tests.unit.stages.net.site import answering, fetcher, listening, reply
+from tests.unit.stages.net.site import Request, answering, fetcher, listening, reply
 
 
 async def test_a_page_comes_back_with_all_that_the_server_said_about_it() -> None:
@@ -42,6 +42,38 @@ async def test_a_page_comes_back_with_all_that_the_server_said_about_it() -> Non
 async def test_every_final_status_is_an_answer(status: int) -> None:
     async with listening(answering(lambda _: reply(b"", status=status))) as site, fetcher() as fetch:
         assert (await fetch.fetch(site.url())).status == status
+
+
+async def test_a_page_that_has_not_changed_comes_back_empty_whatever_it_declares() -> None:
+    def answer(request: Request) -> bytes:
+        if request.headers.get("if-none-match") != '"a1"':
+            return reply(b"page", headers={"ETag": '"a1"'})
+        fields = {"ETag": '"a1"', "Content-Encoding": "gzip", "Content-Length": "99999999999"}
+        return reply(status=304, headers=fields)
+
+    async with listening(answering(answer)) as site, fetcher() as fetch:
+        first = await fetch.fetch(site.url())
+        assert first.etag is not None
+        for _ in range(3):
+            again = await fetch.fetch(site.url(), headers={"If-None-Match": first.etag})
+            assert (again.status, again.content, again.etag) == (304, b"", '"a1"')
+        assert (await fetch.fetch(site.url())).content == b"page"
+    assert site.connects == 1  # the connection is still good
+
+
+async def test_headers_of_the_caller_win_over_ours() -> None:
+    async with listening(answering(lambda _: reply(b"page"))) as site, fetcher() as fetch:
+        await fetch.fetch(site.url(), headers={"User-Agent": "Mozilla/5.0", "ACCEPT": "text/html"})
+        await fetch.fetch(site.url())
+    mine, ours = (request.headers for request in site.requests)
+    assert (mine["user-agent"], mine["accept"]) == ("Mozilla/5.0", "text/html")
+    assert ours["user-agent"].startswith("Atlas/")
+
+
+async def test_what_is_longer_is_cut_when_the_caller_says_so() -> None:
+    async with listening(answering(lambda _: reply(b"x" * 5000))) as site, fetcher() as fetch:
+        assert (await fetch.fetch(site.url(), max_bytes=999, cut=True)).content == b"x" * 999
+        assert len((await fetch.fetch(site.url(), max_bytes=6000, cut=True)).content) == 5000
 
 
 @pytest.mark.parametrize(

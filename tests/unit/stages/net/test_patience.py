@@ -1,10 +1,12 @@
-"""Every wait has an end, and a fetch that is cut off leaves no connection and no slot behind."""
+"""Every wait has an end, and a fetch that is cut off leaves no slot behind.
+
+Hosts that drip, stall or say nothing are in tests/test_reliability/test_silent_hosts.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import trio
@@ -13,40 +15,13 @@ import trio.testing
 from pipeline.errors import (
     ConnectFailed,
     FetchError,
-    FetchTimeout,
 )
 from tests.unit.stages.net.site import Request, Site, answering, fetcher, listening, reply
-
-
-async def _drip_body(stream: trio.SocketStream, request: Request) -> None:
-    await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
-    while True:
-        await stream.send_all(b"x")
-        await trio.sleep(1)
-
-
-async def _drip_headers(stream: trio.SocketStream, request: Request) -> None:
-    await stream.send_all(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        await stream.send_all(b"X-Slow: x\r\n")
-        await trio.sleep(1)
 
 
 async def _say_nothing(stream: trio.SocketStream, request: Request) -> None:
     while await stream.receive_some(65536):  # until the other side leaves
         pass
-
-
-@pytest.mark.parametrize(("handler", "seconds"), [(_drip_body, 60), (_drip_headers, 20), (_say_nothing, 20)])
-async def test_a_server_that_drips_or_is_silent_is_left_in_time(
-    handler: Callable[..., object], seconds: float, autojump_clock: trio.testing.MockClock
-) -> None:
-    async with listening(handler) as site, fetcher() as fetch:  # type: ignore[arg-type]
-        started = trio.current_time()
-        with pytest.raises(FetchTimeout):
-            await fetch.fetch(site.url())
-        assert trio.current_time() - started == pytest.approx(seconds, abs=0.5)
-        await _until_all_left(site)
 
 
 async def test_waiting_for_a_turn_at_the_host_does_not_count_as_the_servers_time(
@@ -110,27 +85,6 @@ async def test_all_connections_are_closed_when_the_fetcher_is(autojump_clock: tr
                 await fetch.fetch(site.url(host=f"h{number}.test"))
             assert site.open == 5
         await _until_all_left(site)
-
-
-async def test_a_thousand_fetches_cut_off_leave_no_socket_open(autojump_clock: trio.testing.MockClock) -> None:
-    before = _open_files()
-    async with listening(_say_nothing) as site, fetcher(per_host=50, connections=64) as fetch:
-
-        async def some() -> None:
-            for _ in range(20):
-                with pytest.raises(FetchTimeout):
-                    await fetch.fetch(site.url())
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(50):
-                nursery.start_soon(some)
-        await _until_all_left(site)
-        assert _open_files() <= before + 2
-    assert site.connects == 1000
-
-
-def _open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 async def _until_all_left(site: Site) -> None:

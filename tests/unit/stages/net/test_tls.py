@@ -14,7 +14,6 @@ import trio
 import trio.testing
 
 from pipeline.errors import (
-    FetchTimeout,
     TlsFailed,
 )
 from tests.unit.stages.net.site import fetcher, reply
@@ -125,20 +124,3 @@ async def test_http2_is_spoken_where_the_server_does(certificate: tuple[str, str
                 assert (answer.http_version, answer.content) == ("HTTP/2", b"twice" * 100)
         nursery.cancel_scope.cancel()
     assert connects == 1
-
-
-async def test_a_handshake_that_stalls_is_left_within_the_connect_time(autojump_clock: trio.testing.MockClock) -> None:
-    async def silent(stream: trio.SocketStream) -> None:
-        async with stream:
-            while await stream.receive_some(65536):
-                pass
-
-    async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, silent, listeners)
-        async with fetcher() as fetch:
-            started = trio.current_time()
-            with pytest.raises(FetchTimeout):
-                await fetch.fetch(f"https://site.test:{listeners[0].socket.getsockname()[1]}/")
-            assert trio.current_time() - started == pytest.approx(10, abs=0.5)
-        nursery.cancel_scope.cancel()
