@@ -55,6 +55,7 @@ async def answer(deps: Deps, error: Exception) -> Response:
     """The response for any exception that a request ended in. What is unknown is logged and never shown."""
     if isinstance(error, RequestRedirect):
         return Response(status=error.code, headers={"Location": error.new_url})
+    request.body.clear()  # what is refused is not kept until these objects' cycle is collected
     problem = describe(deps, error)
     response = await _response(deps, problem)
     if problem.retry_after is not None:

@@ -17,7 +17,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     host: str = "127.0.0.1"
     port: Port = 7444
     max_body_bytes: Positive = 1_048_576
-    body_seconds: Seconds = 20.0  # a body that drips in longer than this is refused
+    body_seconds: Seconds = 18.0  # a body that drips in longer than this is refused
     max_connections: Positive = 200  # requests in hand at once; more are answered 503
     requests_per_minute: Positive = 6000  # per token or session; without one, a tenth of it per address
     allowed_hosts: tuple[str, ...] = ()  # Host names beside the loopback ones and the bind address; others get 421

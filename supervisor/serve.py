@@ -34,6 +34,7 @@ async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
     config.graceful_timeout = GRACEFUL_SECONDS
     config.shutdown_timeout = GRACEFUL_SECONDS
     config.keep_alive_timeout = 5
+    config.max_app_queue_size = 1  # pieces of a body, up to 64 KiB each, that wait for the app
     config.accesslog = None
     config.errorlog = None
 

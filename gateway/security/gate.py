@@ -13,6 +13,7 @@ from gateway.render import see
 from gateway.route import Route
 from gateway.security import origin
 from gateway.security.caller import Caller, name_request
+from gateway.security.head import check_head
 from gateway.security.limits import Buckets
 from pipeline.errors import Forbidden, Unauthorised
 
@@ -37,6 +38,7 @@ class Gate:
     async def admit(self) -> Response | None:
         """Let the request in by returning None; send a person without a session to the sign-in page."""
         name_request(self._deps.random)
+        check_head()
         origin.check_host(self._deps.settings)
         route = self._routes.get(request.endpoint or "")
         if route is None:
