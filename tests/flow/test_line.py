@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+
+import pytest
 import structlog.testing
 import trio
 from trio.testing import MockClock
@@ -137,6 +140,34 @@ async def test_a_kept_item_that_cannot_be_made_anew_is_told_to_stay_and_not_to_b
         (Event.ITEM_STAYS, "address_denied")
     ]
     assert (await bench.store.items.get(uid)).state is State.DONE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.BreakerOpen("left alone", name="host:example.org", retry_after=60),
+        errors.RateLimited("our own pace", retry_after=60),
+        errors.HttpStatus("HTTP 429", status=429, retry_after=60),
+        errors.HttpStatus("HTTP 503", status=503, retry_after=60),
+    ],
+)
+async def test_a_host_that_is_to_be_left_alone_costs_the_item_no_attempt(
+    error: errors.AtlasError, bench: Bench, autojump_clock: MockClock
+) -> None:
+    tries: list[float] = []
+
+    async def postponed(claim: Claim, ctx: StageContext) -> Outcome:
+        tries.append(trio.current_time())
+        if len(tries) <= 5:  # more than there are attempts
+            raise error
+        return await advance(claim, ctx)
+
+    bench.build({100: postponed, 300: advance})
+    (uid,) = await save(bench, 1)
+    await bench.run(400)
+    item = await bench.store.items.get(uid)
+    assert (item.state, item.attempts) == (State.DONE, 0)
+    assert min(later - earlier for earlier, later in itertools.pairwise(tries)) >= 60
 
 
 async def test_a_stage_that_always_fails_buries_after_its_attempts(bench: Bench, autojump_clock: MockClock) -> None:
