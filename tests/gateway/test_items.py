@@ -7,7 +7,10 @@ import asyncio
 import pytest
 
 from pipeline.documents import Extracted
+from pipeline.items import Reason, StepEntry
+from pipeline.work import Bury
 from tests.gateway.site import Site
+from tests.store.hands import BOOT
 
 ITEMS = "/api/v1/items"
 
@@ -149,6 +152,22 @@ def test_the_timeline_lists_every_step_by_number_and_name(gateway):
         assert events[0]["code"] == 100
         assert events[0]["name"] == "received"
         assert events[-1]["code"] == 590
+
+    gateway(story)
+
+
+def test_the_timeline_says_in_words_who_was_asked(gateway):
+    async def story(site: Site) -> None:
+        uid = await site.save(url="https://example.com/gone")
+        asked = ("direct", "browser", "wayback")
+        steps = tuple(StepEntry(code=140, at=number, method=name) for number, name in enumerate(asked))
+        claim, reason = await site.claim(uid), Reason(code="http_status")
+        await site.store.queue.finish(claim, Bury(reason=reason), steps=steps, following=None, boot=BOOT)
+        page = await site.text(f"/items/{uid}/timeline")
+        for said in ("the site itself", "the site itself, asked as a browser would", "the Wayback Machine"):
+            assert f"<span>{said}</span>" in page
+        events = (await (await site.api("GET", f"{ITEMS}/{uid}/events")).get_json())["events"]
+        assert [event["method"] for event in events if event["code"] == 140] == list(asked)
 
     gateway(story)
 

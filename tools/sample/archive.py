@@ -28,8 +28,8 @@ class Capture:
 
 # The newest is of the time after the page was taken down, as in real life: the one to find is older.
 CAPTURES: Final = (
-    Capture(path="/articles/the-ferry-bell", digits="20210303094512", status=200, article="ferry-bell"),
-    Capture(path="/articles/the-ferry-bell", digits="20251130080207", status=404),
+    Capture(path="/articles/the-ferry-bell-at-low-water", digits="20210303094512", status=200, article="ferry-bell"),
+    Capture(path="/articles/the-ferry-bell-at-low-water", digits="20251130080207", status=404),
 )
 
 

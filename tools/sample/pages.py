@@ -68,7 +68,7 @@ PAGES = (
     Page(path="/log/ferrow-light", article="ferrow-light"),
     Page(path="/reprints/1044.htm", article="rain-gauges", template="reprint", charset="iso-8859-1", told_by="meta"),
 )
-GONE = ("/articles/the-ferry-bell",)  # taken down; the archive beside the site has a capture of it
+GONE = ("/articles/the-ferry-bell-at-low-water",)  # taken down; the archive beside the site has a capture of it
 REDIRECTS = {"/r/old-harbour": "/r/harbour", "/r/harbour": "/r/lamps", "/r/lamps": "/articles/lamplighters"}
 FEED_ENTRIES = ("/recits/cafe", "/articles/paper-maps", "/articles/rain-gauges")  # the last one is posted as well
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from tools.sample.archive import AVAILABLE, INDEX, WEB, Archive
 
 BASE = "http://127.0.0.1:9"
-GONE = f"{BASE}/articles/the-ferry-bell"
+GONE = f"{BASE}/articles/the-ferry-bell-at-low-water"
 
 
 def asked(path: str, **fields: str) -> object:
