@@ -60,11 +60,12 @@ def finish(conn: apsw.Connection, work: Finish, limits: QueueSettings, random: R
         case Retry() as retry:
             _wait(conn, work, item_id, retry)
             return Finished(next=None, state=State.WAITING)
-        case Divert() as divert:
+        case Divert() as divert if not kept.is_replay(conn, item_id):
             apply(conn, to, divert.effects)
             _divert(conn, work, item_id, divert)
             return Finished(next=None, state=State.READY)
-        case Bury(reason=reason, effects=effects):
+        # A replay ends where falling back would begin: it was asked for what is in the archive, without network.
+        case Bury(reason=reason, effects=effects) | Divert(reason=reason, effects=effects):
             apply(conn, to, effects)
             _stand_at(conn, item_id, _reached(work))
             return Finished(next=None, state=endings.bury(conn, claim.work_id, item_id, reason, now))

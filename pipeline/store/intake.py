@@ -198,7 +198,8 @@ def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings
     """Start an item again from the beginning, with all its attempts. One that is done stays readable meanwhile."""
     kind, state = conn.execute("SELECT kind, state FROM items WHERE id = ?", (item_id,)).get
     entry = ENTRY[300] if kind == Kind.NOTE else ENTRY[100]
-    start_again(conn, item_id, now, limits, entry=entry, method=kept.REFRESHED if state == State.DONE else "requeued")
+    method = kept.REFRESHED if state == State.DONE else kept.REQUEUED
+    start_again(conn, item_id, now, limits, entry=entry, method=method)
 
 
 def start_again(

@@ -23,6 +23,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 REFRESHED: Final = "refreshed"
 REPLAYED: Final = "replayed"
+REQUEUED: Final = "requeued"  # what was not done: from the beginning
 
 
 def remember(conn: apsw.Connection, item_id: int, method: str) -> None:
@@ -39,6 +40,15 @@ def of(conn: apsw.Connection, item_id: int) -> Kept | None:
     """What the item goes back to; None for one that was not done before."""
     found = conn.execute("SELECT kept FROM items WHERE id = ?", (item_id,)).get
     return None if found is None else msgspec.json.decode(rows.text(found), type=Kept)
+
+
+def is_replay(conn: apsw.Connection, item_id: int) -> bool:
+    """Whether the item is on its way from its archived body, and not from the beginning."""
+    last = conn.execute(
+        "SELECT method FROM steps WHERE item_id = ? AND method IN (?, ?, ?) ORDER BY id DESC LIMIT 1",
+        (item_id, REFRESHED, REPLAYED, REQUEUED),
+    ).get
+    return last == REPLAYED
 
 
 def set_document_aside(conn: apsw.Connection, item_id: int) -> None:

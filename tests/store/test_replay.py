@@ -13,9 +13,15 @@ from pipeline.selection import parse
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.handle import Store, open_store
 from pipeline.store.redo import Deed
-from pipeline.work import Advance, Bury, Claim, Outcome
+from pipeline.work import Advance, Bury, Claim, Divert, Outcome
 from tests.store.hands import TestClock, captured, claim_all, enriched, extracted, finish, page, run_through
 from tests.store.test_retry import change, claimed, dead, done, found, uid_of
+
+REFUSED = Divert(
+    stage=Stage.FALLING_BACK,
+    reason=Reason(code="challenge", hint="It wants to see a browser."),
+    effects=(SetVerdict(verdict=Verdict.BLOCKED, evidence="a check"),),
+)
 
 
 def finalised(text: str) -> Outcome:
@@ -218,3 +224,32 @@ async def test_asking_twice_replays_once(store: Store) -> None:
     assert (await store.retries.replay([uid], 300)).counts == {Deed.IN_FLIGHT: 1}
     assert len(await claim_all(store)) == 1
     assert not (await store.items.accept(page("https://a.example/"))).requeued
+
+
+async def test_a_replay_of_what_is_kept_goes_nowhere_else_for_a_copy_when_it_is_refused(store: Store) -> None:
+    uid = await done(store)
+    await store.retries.replay([uid], 200)
+    (claim,) = await claim_all(store)
+    finished = await finish(store, claim, REFUSED)
+    assert finished.state is State.DONE
+    assert await claim_all(store) == ()
+    item = await store.items.get(uid)
+    assert (item.state, item.reason.code if item.reason else None) == (State.DONE, "challenge")
+    assert await found(store, "old text") == 1
+
+
+async def test_a_replay_of_a_refused_page_ends_where_the_network_would_begin(store: Store) -> None:
+    claim = await claimed(store)
+    after = (await finish(store, claim, captured(claim))).next
+    assert after is not None
+    await finish(store, after, Bury(reason=Reason(code="challenge"), effects=REFUSED.effects))
+    await store.retries.replay([uid_of(claim)], 300)
+    (again,) = await claim_all(store)
+    assert again.stage == Stage.VALIDATING
+    assert (await finish(store, again, REFUSED)).state is State.DEAD
+    assert await claim_all(store) == ()
+    await store.retries.retry([uid_of(claim)])  # this may
+    (retried,) = await claim_all(store)
+    onward = (await finish(store, retried, captured(retried))).next
+    assert onward is not None
+    assert (await finish(store, onward, REFUSED)).state is State.READY
