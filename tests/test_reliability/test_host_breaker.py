@@ -6,6 +6,7 @@ Real sockets and a real store; the clock is moved by hand.
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -187,7 +188,7 @@ async def test_a_redirect_to_a_host_that_is_left_alone_is_not_followed_there(tmp
 async def test_names_that_cannot_be_looked_up_open_only_their_own_breakers(tmp_path: Path) -> None:
     async def resolve(host: str, port: int) -> object:
         if host.startswith("dead"):
-            raise OSError("SERVFAIL")
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return await to_loopback(host, port)
 
     host, clock = Host(), TestClock()
