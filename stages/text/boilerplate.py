@@ -19,6 +19,8 @@ SET_WEIGHT: Final = (
 SHINGLE: Final = 4  # words, or characters of a language without blanks, that are compared
 LEAST_SHINGLES: Final = 40
 ONCE_WEIGHT: Final = 30  # a sentence again and again may be meant; "Loading…" is not
+OWN_PARAGRAPHS: Final = 2  # and words of a heading, from which on a short page is an article and not a notice
+OWN_WORDS: Final = 3
 _NOTICES: Final = signatures.of("notice")
 _COOKIES: Final = signatures.strings("cookies", "texts")
 _PLACEHOLDERS: Final = signatures.strings("placeholder", "texts")
@@ -30,10 +32,10 @@ def boilerplate(glance: Glance, page: Page) -> Judgement | None:
     """Only on pages with little text."""
     if weight_of(glance) >= LITTLE_WEIGHT:
         return None
-    return _notice(page) or _placeholder(glance, page) or _menu(glance) or _repeated(glance)
+    return _notice(glance, page) or _placeholder(glance, page) or _menu(glance) or _repeated(glance)
 
 
-def _notice(page: Page) -> Judgement | None:
+def _notice(glance: Glance, page: Page) -> Judgement | None:
     """A notice on cookies and hardly a sentence beside it. With a known platform's marks it is a consent wall."""
     words = [words for words in _COOKIES if words in page.text]
     if len(words) < 2 or _beside(page.text, _COOKIES) >= STUB_WEIGHT:
@@ -41,8 +43,17 @@ def _notice(page: Page) -> Judgement | None:
     hint = "The site asks for consent first. Open it in your browser and save it from there."
     if platform := seen(page, _NOTICES):
         return refused(Verdict.BLOCKED, "consent", f"a consent page of {platform.name}: {platform.said}", hint)
+    if _is_titled(glance):
+        return None
     evidence = f"a notice on cookies and nothing else: “{'”, “'.join(words[:3])}”"
     return refused(Verdict.STUB, "boilerplate", evidence, hint)
+
+
+def _is_titled(glance: Glance) -> bool:
+    """Whether some paragraphs stand below a heading that the title repeats: somebody writes about cookies."""
+    title = signatures.plain(glance.title or "")
+    own = (signatures.plain(line) for line in glance.headings[:3])
+    return glance.paragraphs >= OWN_PARAGRAPHS and any(len(line.split()) >= OWN_WORDS and line in title for line in own)
 
 
 def _placeholder(glance: Glance, page: Page) -> Judgement | None:

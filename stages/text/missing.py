@@ -21,9 +21,12 @@ BARE_WEIGHT: Final = 350  # of a page that both title and heading call by a word
 ABOUT_WORDS: Final = 3  # of a headline, beside the words for a missing page
 DEEP_WORDS: Final = 3  # words in the last piece of a path that leads to one page and not to a section
 AWAY: Final = 0.34  # likeness of a front page to an article's address, below which the article is not on it
+_SENTENCE: Final = re.compile(r"[.!?]\s+")
 _PART: Final = re.compile(r"\s*[|\u2013\u2014·•:»«/]\s*|\s+-+\s+|\.\s+|[!?]\s*")
 _ENDS: Final = " .,!?:;…\"'“”()[]#*"
+SENTENCE_WORDS: Final = 5  # of a sentence in the text that calls the page missing; shorter ones are said of anything
 _NOT_FOUND: Final = frozenset(signatures.strings("soft_404", "says"))
+_SENTENCES: Final = tuple(words for words in _NOT_FOUND if len(words.split()) >= SENTENCE_WORDS)
 _BARE: Final = frozenset(signatures.strings("soft_404_bare", "says"))
 _FRONT: Final = re.compile(r"/?(?:[a-z]{2}(?:-[a-z]{2})?/?)?(?:(?:index|default|home|main)(?:\.[a-z]{3,5})?/?)?")
 _HINT: Final = "The site answers as if all were well, but the page is not there. It may have moved, or been taken down."
@@ -32,7 +35,7 @@ _HINT: Final = "The site answers as if all were well, but the page is not there.
 def called_missing(glance: Glance) -> Judgement | None:
     """A page whose title or heading says "not found" and nothing else, on little text or within a site's bare frame."""
     title, heading = says_not_found(glance.title), next(filter(None, map(says_not_found, glance.headings[:3])), None)
-    said = title or heading
+    said = title or heading or _said_below(glance)
     if not said or not (weight_of(glance) < LITTLE_WEIGHT or (title and heading and _framed(glance))):
         return None
     if _words(said) in _BARE and not (title and heading and (_framed(glance) or weight_of(glance) < BARE_WEIGHT)):
@@ -40,6 +43,14 @@ def called_missing(glance: Glance) -> Judgement | None:
     if _is_about(glance, said):
         return None
     return refused(Verdict.DEAD_LINK, "soft_404", f"the page calls itself “{said}”", _HINT)
+
+
+def _said_below(glance: Glance) -> str | None:
+    """A whole sentence of a page of a few lines: "Lost? We can't find the page you're looking for."."""
+    if weight_of(glance) >= BARE_WEIGHT or glance.paragraphs > 1:
+        return None
+    sentences = (_words(sentence) for sentence in _SENTENCE.split(glance.sample))
+    return next((words for sentence in sentences for words in _SENTENCES if sentence.endswith(words)), None)
 
 
 def _is_about(glance: Glance, said: str) -> bool:

@@ -18,11 +18,12 @@ ARTICLE_CHARS = 240  # of text below it, from which on words that also stand in 
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A signature and the string of it that was seen. `words` alone: only in the text, where anybody may quote them."""
+    """A signature and the string of it that was seen. `weak`: in the text, where anybody may quote it, or in a
+    marker, as vendors also have their scripts on the pages behind them."""
 
     name: str
     said: str
-    words: bool = False
+    weak: bool = False
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ def seen(page: Page, signatures: Sequence[Signature]) -> Seen | None:
     """The first signature that the page carries; one that is told by more than words comes first."""
     certain = (found for one in signatures if (found := _certain(page, one)))
     quoted = (
-        Seen(name=one.name, said=f"the words “{words}”", words=True)
+        Seen(name=one.name, said=f"the words “{words}”", weak=True)
         for one in signatures
         for words in one.texts
         if words in page.text
@@ -61,7 +62,7 @@ def _certain(page: Page, one: Signature) -> Seen | None:
             return Seen(name=one.name, said=f"the title “{title}”")
     for known in one.markers:
         if any(known in marker for marker in page.markers):
-            return Seen(name=one.name, said=f"the marker “{known}”")
+            return Seen(name=one.name, said=f"the marker “{known}”", weak=True)
     for address in one.addresses:
         if address in page.final:
             return Seen(name=one.name, said=f"the address {address}")

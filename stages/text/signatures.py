@@ -5,6 +5,7 @@ A fault in the table is a fault of this release: it fails the import, with every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final, Literal
@@ -17,6 +18,7 @@ Category = Literal[
     "placeholder", "scripts",
 ]  # fmt: skip
 
+_ADDRESS: Final = re.compile(r"https?://[\w.-]+/\S*")
 _STRINGS: Final = ("titles", "texts", "markers", "addresses", "says")
 
 
@@ -25,7 +27,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     category: Category
     name: str
-    source: str  # where its strings were found
+    source: str  # addresses, set apart by blanks, of where its strings were found
     titles: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ def _faults(signatures: tuple[Signature, ...]) -> Iterator[str]:
             yield f"{where} is there twice"
         if not one.source.strip():
             yield f"{where} names no source"
+        if strange := [word for word in one.source.split() if not _ADDRESS.fullmatch(word)]:
+            yield f"{where} names a source that is no address: {' '.join(strange)}"
         strings = [string for kind in _STRINGS for string in getattr(one, kind)]
         if not strings:
             yield f"{where} looks for nothing"

@@ -17,7 +17,8 @@ from stages.text.recognised import Page, Seen, is_headlined, seen
 from stages.text.signatures import Category
 
 CAPTCHA_WORDS: Final = re.compile(
-    r"\b(?:captcha|robots?|humans?|automated|unusual traffic|security check|bots?|roboter|mensch|humain|humano|робот)\b"
+    r"\b(?:captcha|robots?|robô|humans?|automated|unusual traffic|security check|bots?|roboter|mensch|humain|humano"
+    r"|робот)\b"
 )
 SPOKEN_CHARS: Final = 600  # of the text, in which a page that is nothing but a captcha speaks of it
 SPELLED_CHARS: Final = 8  # a way back shorter than this may stand in any address
@@ -156,5 +157,5 @@ def absent(glance: Glance, page: Page) -> Judgement | None:
 
 
 def _told(glance: Glance, found: Seen | None) -> Seen | None:
-    """Words alone prove nothing below a headline of its own: somebody writes about such pages."""
-    return None if found and found.words and is_headlined(glance, found.said) else found
+    """Words and scripts prove nothing below a headline of its own: somebody writes of such pages, or is behind one."""
+    return None if found and found.weak and is_headlined(glance, found.said) else found

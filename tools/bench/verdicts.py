@@ -13,6 +13,7 @@ from stages.text.look import look
 from tests import corpus
 from tests.unit.stages.text.judged import judged, sample_site
 from tests.unit.stages.text.pages.articles import ARTICLES
+from tests.unit.stages.text.pages.heldout import HELD_OUT_ARTICLES, HELD_OUT_REFUSED, MISSED
 from tests.unit.stages.text.pages.page import Sample
 from tests.unit.stages.text.pages.refused import REFUSED
 from tests.unit.stages.text.separation import separation
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         accused = [page.name for page in pages if judged(page).code and page.name != WITHDRAWN]
         say(f"{name}: {len(pages)} pages, {len(accused)} wrongly accused {' '.join(accused)}".rstrip())
         missed += accused
+    missed += _held_out()
     if real:
         _times(real)
         _separation()
@@ -67,6 +69,21 @@ def _table(positives: Sequence[tuple[Sample, str]], negatives: Iterable[Sample])
     total, right = sum(wanted.values()), sum(hits.values())
     say(f"{'all':<12} {total:>5} {right:>5} {right / max(1, refused):>9.3f} {right / total:>7.3f}")
     return missed
+
+
+def _held_out() -> list[str]:
+    """Print the figures of the pages that were written before their rules were read; return what is new of misses."""
+    told = {page.name: judged(page).code for page in HELD_OUT_REFUSED}
+    missed = [page.name for page in HELD_OUT_REFUSED if told[page.name] != page.code]
+    accused = [page.name for page in HELD_OUT_ARTICLES if judged(page).code]
+    right, refused = len(told) - len(missed), sum(code is not None for code in told.values())
+    precision = right / max(1, refused + len(accused))
+    say(
+        f"held out: {len(told)} pages, {right} told by their own code, {refused} refused by any: "
+        f"precision {precision:.3f}, recall {right / len(told):.3f}; "
+        f"{len(HELD_OUT_ARTICLES)} articles, {len(accused)} wrongly accused"
+    )
+    return [name for name in missed if name not in MISSED] + accused
 
 
 def _times(pages: Sequence[Sample]) -> None:

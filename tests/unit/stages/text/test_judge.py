@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pipeline.lifecycle import Verdict
@@ -9,6 +11,7 @@ from stages.text import signatures
 from tests import corpus
 from tests.unit.stages.text.judged import judged, sample_site
 from tests.unit.stages.text.pages.articles import ARTICLES
+from tests.unit.stages.text.pages.heldout import HELD_OUT_ARTICLES, HELD_OUT_REFUSED, MISSED
 from tests.unit.stages.text.pages.page import Sample
 from tests.unit.stages.text.pages.refused import REFUSED
 
@@ -36,8 +39,18 @@ def test_an_article_passes_whatever_it_is_about(sample: Sample) -> None:
     assert found.code is None, found
 
 
+@pytest.mark.parametrize("sample", HELD_OUT_ARTICLES, ids=lambda sample: sample.name)
+def test_an_article_that_was_held_out_passes(sample: Sample) -> None:
+    assert judged(sample).code is None, judged(sample)
+
+
+def test_of_the_pages_held_out_no_other_is_missed_than_those_known_to_be() -> None:
+    assert {sample.name for sample in HELD_OUT_REFUSED if judged(sample).code != sample.code} == MISSED
+
+
 def test_every_signature_has_a_source_and_refuses_a_page_of_its_own() -> None:
-    assert [one.name for one in signatures.ALL if not one.source.strip()] == []
+    words = [(one.name, word) for one in signatures.ALL for word in one.source.split() or [""]]
+    assert [found for found in words if not re.fullmatch(r"https?://[\w.-]+\.[a-z]+/\S*", found[1])] == []
     exercised = {sample.signature for sample in REFUSED if sample.signature}
     assert {(one.category, one.name) for one in signatures.ALL} == exercised
 
@@ -71,6 +84,10 @@ def test_no_page_of_the_sample_site_is_accused_but_the_one_that_was_withdrawn() 
         ('[[signature]]\ncategory = "challenge"\nname = "x"\nsource = "y"\ntexst = ["a b"]', "texst"),
         ('[[signature]]\ncategory = "chalenge"\nname = "x"\nsource = "y"\ntexts = ["a b"]', "chalenge"),
         ('[[signature]]\ncategory = "challenge"\nname = "x"\nsource = " "\ntexts = ["a b"]', "names no source"),
+        (
+            '[[signature]]\ncategory = "challenge"\nname = "x"\nsource = "not seen"\ntexts = ["a b"]',
+            "no address: not seen",
+        ),
         ('[[signature]]\ncategory = "challenge"\nname = "x"\nsource = "y"', "looks for nothing"),
         ('[[signature]]\ncategory = "challenge"\nname = "x"\nsource = "y"\ntexts = ["A b"]', "lower case"),
         ("[[signature]]\ncategory = 'login'\nname = 'x'\nsource = 'y'\ntexts = ['a b']\n" * 2, "twice"),

@@ -39,7 +39,7 @@ CHALLENGES = (
     _challenge("interruption", "Imperva", site("Pardon Our Interruption", "<h1>Pardon Our Interruption</h1><p>As you were browsing something about your browser made us think you were a bot. There are a few reasons this might happen: You're a power user "
         "moving through this website with super-human speed. You've disabled cookies in your web browser. A third-party browser plugin is preventing JavaScript from running.</p>")),
     _challenge("redirect", "Sucuri", bare("You are being redirected...", "<noscript>Javascript is required.</noscript><script>var s={},u,c,U,r,i,l=0,a,e=eval,w=String.fromCharCode,S='cz0i';</script>")),
-    _challenge("captcha", "AWS WAF", bare("Human Verification", '<div id="captcha-container"></div><noscript><h1>JavaScript is disabled</h1></noscript>'
+    _challenge("verification", "AWS WAF", bare("Human Verification", '<div id="captcha-container"></div><noscript><h1>JavaScript is disabled</h1></noscript>'
         '<script src="https://1a2b.eu-west-1.captcha.awswaf.com/1a2b/captcha.js"></script>')),
     _challenge("check", "DDoS-Guard", bare("DDoS-Guard", "<h1>Checking your browser before accessing site.test</h1><p>Please wait a few seconds.</p><script src='/.well-known/ddos-guard/js-challenge/index.js'></script>")),
     _challenge("checkpoint", "Vercel", bare("Vercel Security Checkpoint", "<p>We're verifying your browser</p><p>Website owner? Click here to fix</p><script>/* wasm */</script>")),
@@ -77,6 +77,7 @@ def _captcha(name: str, words: str, script: str) -> Sample:
 
 
 CAPTCHAS = (
+    _captcha("AWS WAF", "Let's confirm you are human", "https://1a2b.edge.captcha-sdk.awswaf.com/1a2b/jsapi.js"),
     _captcha("hCaptcha", "One more step: prove that you are human", "https://js.hcaptcha.com/1/api.js"),
     _captcha("reCAPTCHA", "Please solve the captcha to go on", "https://www.google.com/recaptcha/api.js"),
     _captcha("Turnstile", "Are you a robot?", "https://challenges.cloudflare.com/turnstile/v0/api.js"),
@@ -178,9 +179,9 @@ PAYWALLS = (
            "Complete digital access to quality journalism on any device.")).encode()),
     _sold("paywall in German", "in German", "Jetzt weiterlesen mit dem Probeabo. Bereits Abonnent? Hier anmelden.", "Elf Tage lang war das Licht erloschen, bevor der Hafenmeister hinüberruderte, um nach dem Wärter zu sehen.", lang="de"),
     _sold("paywall in French", "in French", "Il vous reste 78 % de cet article à lire. La suite est réservée aux abonnés.", "La lampe était éteinte depuis onze jours quand le maître du port traversa la baie à la rame.", lang="fr"),
-    _sold("paywall in Spanish", "in Spanish and Portuguese", "Suscríbete para seguir leyendo", "La lámpara llevaba once días apagada cuando el capitán del puerto cruzó la bahía.", lang="es"),
-    _sold("paywall in Italian", "in Italian, Dutch, Polish and the Nordic languages", "Contenuto riservato agli abbonati", "La lampada era spenta da undici giorni quando il capitano attraversò la baia.", lang="it"),
-    _sold("paywall in Japanese", "in Russian, Chinese, Japanese and Korean", "この記事は会員限定です。残り1,240文字。", "灯台の明かりが消えてから十一日目に、港長はようやく小舟で島へ渡った。戸は開いたままで、やかんはまだ温かかった。", lang="ja"),
+    _sold("paywall in Portuguese", "in Portuguese", "Conteúdo exclusivo para assinantes", "A lâmpada estava apagada havia onze dias quando o capitão do porto atravessou a baía.", lang="pt"),
+    _sold("paywall in Italian", "in Italian and Dutch", "Contenuto riservato agli abbonati", "La lampada era spenta da undici giorni quando il capitano attraversò la baia.", lang="it"),
+    _sold("paywall in Japanese", "in Japanese", "この記事は会員限定です。残り1,240文字。", "灯台の明かりが消えてから十一日目に、港長はようやく小舟で島へ渡った。戸は開いたままで、やかんはまだ温かかった。", lang="ja"),
     _sold("paywall told to search engines", "structured data", "Continue with Plus", category="sold",
           head='<script type="application/ld+json">{"@type":"NewsArticle","isAccessibleForFree": "False","hasPart":{"cssSelector":".offer"}}</script>'),
 )  # fmt: skip
