@@ -48,7 +48,7 @@ def is_replay(conn: apsw.Connection, item_id: int) -> bool:
         "SELECT method FROM steps WHERE item_id = ? AND method IN (?, ?, ?) ORDER BY id DESC LIMIT 1",
         (item_id, REFRESHED, REPLAYED, REQUEUED),
     ).get
-    return last == REPLAYED
+    return bool(last == REPLAYED)
 
 
 def set_document_aside(conn: apsw.Connection, item_id: int) -> None:

@@ -38,8 +38,9 @@ def _at(place: Place, *, host: str | None = None, path: str | None = None, query
 
 
 # -- AMP --------------------------------------------------------------------------------------------------------------
-# `/products/amp` may be a thing that amplifies: only behind what reads like the slug or the number of an article is
-# `amp` a version of it. `?amp` is a switch in publishing systems; other values than these may mean something else.
+# `/products/amp` may be a thing that amplifies, `amp.example.org/pricing` a product: only of what reads like
+# the slug or the number of an article is `amp` a version. `?amp` is a switch in publishing systems; other values than
+# these may mean something else.
 _NUMBER: Final = re.compile(r"[0-9]{4}")
 _PAGE_NAME: Final = re.compile(r".\.(?:html?|php|aspx?)$")
 _AMP_SWITCH: Final = frozenset({"amp", "amp=", "amp=1", "amp=true", "outputtype=amp"})
@@ -53,7 +54,7 @@ def _amp_in(place: Place) -> bool:
 def _without_amp(place: Place) -> Place:
     host, path, query = place.host, place.path, place.query
     labels = host.split(".")
-    if labels[0] == "amp" and len(labels) > 2 and labels[1] not in _NO_NAME:
+    if labels[0] == "amp" and len(labels) > 2 and labels[1] not in _NO_NAME and _is_article(path.removesuffix("/")):
         host = ".".join(["www", *labels[1:]])  # sites that have a host for AMP have one for the rest
     path = _path_without_amp(path)
     if query:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-_PREFIXES: Final = ("utm_", "mtm_", "pk_", "hsa_", "__hs", "at_custom")
+_PREFIXES: Final = ("utm_", "mtm_", "hsa_", "__hs", "at_custom")
 _EVERYWHERE: Final = frozenset(
     """
     fbclid fb_action_ids fb_action_types fb_ref fb_source gclid gclsrc dclid gbraid wbraid gad_source gad_campaignid
     srsltid _ga _gl msclkid mc_cid mc_eid igsh igshid twclid ttclid li_fat_id yclid ysclid _openstat _hsenc _hsmi
     hsctatracking mkt_tok vero_conv vero_id oly_anon_id oly_enc_id rb_clickid s_cid wickedid epik ml_subscriber
     ml_subscriber_hash _branch_match_id _branch_referrer at_medium at_campaign at_link_id at_link_origin at_link_type
-    at_ptr_name at_format at_bbc_team usqp amp_js_v amp_gsa ampshare
+    at_ptr_name at_format at_bbc_team usqp amp_js_v amp_gsa ampshare pk_campaign
+    pk_kwd pk_keyword pk_cpn pk_source pk_medium pk_content pk_cid
     """.split()  # noqa: SIM905 - a table reads better than a list
 )
 
@@ -26,9 +27,8 @@ _ON_SITE: Final[dict[str, frozenset[str]]] = {
     "nytimes.com": frozenset({"smid", "smtyp", "unlocked_article_code", "referringsource", "partner", "emc"}),
     "reddit.com": frozenset({"share_id", "rdt", "ref", "ref_source", "ref_campaign"}),
     "spotify.com": frozenset({"si"}),
-    "substack.com": frozenset(
-        {"r", "s", "isfreemail", "publication_id", "post_id", "showwelcomeonshare", "triedredirect", "token"}
-    ),
+    # Not publication_id and post_id: substack.com/app-link/post, the link in its e-mails, is another post by each.
+    "substack.com": frozenset({"r", "s", "isfreemail", "showwelcomeonshare", "triedredirect", "token"}),
     "tiktok.com": frozenset({"_r", "_t", "is_from_webapp", "sender_device"}),
     "vox.com": frozenset({"view_token"}),
     "washingtonpost.com": frozenset({"itid", "pwapi_token"}),

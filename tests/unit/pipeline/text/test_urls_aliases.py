@@ -77,6 +77,10 @@ DIFFERENT = [
     ("https://shop.example/fuses?amp=10", "https://shop.example/fuses"),
     ("https://amp.com.au/a", "https://www.com.au/a"),
     ("https://amp.dev/a", "https://www.dev/a"),
+    ("https://amp.example.org/", "https://www.example.org/"),
+    ("https://amp.example.org/pricing", "https://www.example.org/pricing"),
+    ("https://substack.com/app-link/post?publication_id=1&post_id=2", "https://substack.com/app-link/post?publication_id=1&post_id=3"),
+    ("https://example.com/row?pk_id=1", "https://example.com/row?pk_id=2"),
     ("https://en.wikipedia.org/wiki/M", "https://m.wikipedia.org/wiki/M"),
     ("https://example.com/?source=1", "https://example.com/?source=2"),
     ("https://example.com/?s=1&r=2", "https://example.com/"),
@@ -85,7 +89,7 @@ DIFFERENT = [
     ("https://web.archive.org/web/2020/https://example.com/", "https://example.com/"),
     ("http://www.google.com:8080/url?q=https://example.com/", "https://example.com/"),
     ("https://m.youtube.com:8443/watch?v=dQw4w9WgXcQ", VIDEO),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("usual", "alias"), SAME)
