@@ -91,7 +91,14 @@ _SUBJECTS: Final = (
     ("fr", "Le phare en maintenance", "Le phare est en maintenance depuis mardi. Il sera de retour très bientôt, promet le gardien.", "Les bateaux sont priés de regarder où ils vont."),
     ("ro", "Pagina găsită", "O pagină din cronica orașului nu a fost găsită timp de două sute de ani. Era în pod, sub o lampă.", "Muzeul o arată din octombrie, în fiecare zi de la zece."),
 )  # fmt: skip
-HELD_OUT_ARTICLES: Final = tuple(
+# What vendors put on the pages behind them, too; it accused this one until marks alone proved nothing below a headline.
+_BEHIND: Final = Sample(
+    name="an article behind three vendors",
+    content=site("The bot that bought every ticket - The Site", article("The bot that bought every ticket", *_SUBJECTS[0][2:]), head=
+        "<script>window.KPSDK={};</script><script src='https://1a2b.edge.captcha-sdk.awswaf.com/1a2b/jsapi.js'></script>"
+        "<script src='/.well-known/ddos-guard/js-challenge/index.js'></script>").encode(),
+)  # fmt: skip
+HELD_OUT_ARTICLES: Final = (_BEHIND, *(
     Sample(name=f"held out: {title}", content=site(f"{title} - The Site", article(title, *paragraphs), lang=lang).encode(), asked=ASKED)
     for lang, title, *paragraphs in _SUBJECTS
-)  # fmt: skip
+))  # fmt: skip
