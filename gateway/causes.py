@@ -8,6 +8,7 @@ from typing import Final
 _CAUSES: Final = {
     "timeout": "No answer in time",
     "dns_failed": "Its name is not known to the network",
+    "network_down": "This machine has no network",
     "connect_failed": "No connection",
     "tls_failed": "No secure connection",
     "protocol": "A broken answer",
@@ -44,6 +45,7 @@ _CAUSES: Final = {
     "stalled": "A step made no progress",
     "internal": "A fault of Atlas",
     "now_a_duplicate": "It leads to what is kept already",
+    "now_partial": "It shows only a part now",
 }
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _PROVIDERS: Final = {

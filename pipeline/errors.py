@@ -224,6 +224,12 @@ class BreakerOpen(FetchError):
         self.retry_after = retry_after
 
 
+class NetworkDown(RateLimited):
+    """No host can be reached or looked up, which is no fault of any: ask again after `retry_after` seconds."""
+
+    code = "network_down"
+
+
 class QuotaSpent(RateLimited):
     """A provider's daily queries are used up; `retry_after` in seconds."""
 

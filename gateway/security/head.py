@@ -14,8 +14,7 @@ _AROUND: Final = 4  # a field's colon, space and line end
 
 def check_head() -> None:
     """Raises RequestURITooLarge (414) or RequestHeaderFieldsTooLarge (431)."""
-    target = request.scope["raw_path"] if "raw_path" in request.scope else request.path.encode()
-    if len(target) + len(request.query_string) > MAX_TARGET:
+    if len(request.scope["raw_path"]) + len(request.query_string) > MAX_TARGET:
         raise RequestURITooLarge(f"The address is too long (at most {MAX_TARGET:,} bytes).")
     if sum(len(name) + len(value) + _AROUND for name, value in request.headers.items()) > MAX_FIELDS:
         raise RequestHeaderFieldsTooLarge(f"The header fields are too large (at most {MAX_FIELDS:,} bytes together).")

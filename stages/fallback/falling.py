@@ -9,7 +9,7 @@ import anyio
 import msgspec
 
 from pipeline.effects import KeepCapture
-from pipeline.errors import AtlasError, BreakerOpen, RateLimited, StoreBusy, StoreError, StoreFull
+from pipeline.errors import AtlasError, BreakerOpen, NetworkDown, RateLimited, StoreBusy, StoreError, StoreFull
 from pipeline.items import Item, Reason
 from pipeline.lifecycle import Stage
 from pipeline.stage import StageContext
@@ -52,6 +52,8 @@ class FallingBack:
                 break
             try:
                 copy = await self._chain.ask(provider, sought, seconds=seconds)
+            except NetworkDown as error:  # however long that lasts: patience is for providers
+                return Retry(reason=_adding(reason, error.message), after=error.retry_after, costs_attempt=False)
             except (RateLimited, BreakerOpen) as error:
                 waits.append(error)
                 continue

@@ -5,6 +5,7 @@ Between the check and the connection no name is looked up again, so a name canno
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, NoReturn
@@ -15,6 +16,7 @@ import trio
 
 from pipeline.errors import AddressDenied, AtlasError, ConnectFailed, DnsFailed, FetchTimeout
 from stages.net.guard import Guard, parse
+from stages.net.outage import Outage
 from stages.net.stream import Stream
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -22,6 +24,9 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 DNS_THREADS: Final = 32  # apart from the default 40, so that dead resolvers hold up nothing but other look-ups
 ADDRESSES_TRIED: Final = 4
+# What a name server that works says of a name that is not there. A dead one is EAI_AGAIN, or nothing at all.
+_ANSWERS: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+_NO_WAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 _LAST_RESORT_SECONDS: Final = 3.0  # what one address may take while others are left
 
 
@@ -50,6 +55,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         self._guard = guard
         self._resolver = resolver
         self._dns_seconds = dns_seconds
+        self._names = Outage("no name can be looked up")
+        self._ways = Outage("there is no way to any host")
 
     async def connect_tcp(
         self,
@@ -100,11 +107,17 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         try:
             with trio.move_on_after(self._dns_seconds):
                 addresses = await self._resolver(host, port)
+                self._names.worked()
                 if not addresses:
                     raise DnsFailed(f"{host} has no address", hint=hint)
                 return addresses
         except (OSError, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno in _ANSWERS:
+                self._names.worked()
+            elif isinstance(error, OSError):
+                self._names.failed(host, trio.current_time())
             raise DnsFailed(f"{host} cannot be looked up: {error}", hint=hint) from error
+        self._names.failed(host, trio.current_time())
         raise DnsFailed(f"{host} cannot be looked up within {self._dns_seconds:g} s", hint=hint)
 
     async def _dial(self, host: str, port: int, addresses: Sequence[str], deadline: float) -> trio.SocketStream:
@@ -115,11 +128,18 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             left = max(0.0, deadline - trio.current_time())
             with trio.move_on_after(left if number == len(tried) else min(_LAST_RESORT_SECONDS, left / 2)):
                 try:
-                    return trio.SocketStream(await self._connect(host, address, port))
+                    stream = trio.SocketStream(await self._connect(host, address, port))
                 except OSError as error:
                     failure = error
+                else:
+                    self._ways.worked()
+                    return stream
         if failure is None:
             raise FetchTimeout(f"{host} did not answer the connection in time", hint="The site may be down.")
+        if failure.errno in _NO_WAY:
+            self._ways.failed(host, trio.current_time())
+        else:
+            self._ways.worked()  # it was reached, and refused
         raise ConnectFailed(f"{host} cannot be connected to: {failure}", hint="The site may be down.") from failure
 
     async def _connect(self, host: str, address: str, port: int) -> trio.socket.SocketType:
