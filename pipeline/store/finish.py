@@ -20,6 +20,11 @@ from pipeline.work import Advance, Bury, Claim, Divert, Duplicate, Outcome, Retr
 
 _STAYS = "The page now leads to something that is kept already; the text that was kept here stays."
 
+_NOW_PARTIAL = Reason(
+    code="now_partial",
+    hint="The page now shows only a part of the article; the whole that was kept here stays.",
+)
+
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """One step to finish. `following` is the next actor's hundred, None after the last."""
@@ -98,6 +103,9 @@ def _onward(conn: apsw.Connection, work: Finish, item_id: int, limits: QueueSett
         endings.done(conn, work.claim.work_id, item_id, now)
         if was_done:
             copies.look_again(conn, item_id, now, limits)
+        return Finished(next=None, state=State.DONE)
+    if hundred(work.claim.stage) == 300 and kept.is_more(conn, item_id):
+        endings.go_back(conn, work.claim.work_id, item_id, _NOW_PARTIAL, now)
         return Finished(next=None, state=State.DONE)
     entry = ENTRY[work.following]
     conn.execute(

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from pipeline.items import Reason, StepEntry
-from pipeline.lifecycle import Stage
+from pipeline.lifecycle import Stage, Verdict
 from pipeline.store import rows, search, steps
 
 
@@ -59,6 +59,19 @@ def set_document_aside(conn: apsw.Connection, item_id: int) -> None:
             WHERE item_id = ? AND EXISTS (SELECT 1 FROM items i WHERE i.id = item_id AND i.kept IS NOT NULL)""",
         (item_id,),
     )
+
+
+def is_more(conn: apsw.Connection, item_id: int) -> bool:
+    """Whether a whole article is kept of which the page now shows only a part: it was cut off, or is sold today."""
+    before = of(conn, item_id)
+    if before is None or before.method != REFRESHED or before.verdict != Verdict.FULL:
+        return False
+    found = conn.execute(
+        """SELECT i.verdict = ? AND length(d.text) < length(k.text) FROM items i
+           JOIN documents d ON d.item_id = i.id JOIN kept_documents k ON k.item_id = i.id WHERE i.id = ?""",
+        (Verdict.PARTIAL, item_id),
+    ).get
+    return bool(found)
 
 
 def give_back(conn: apsw.Connection, item_id: int, kept: Kept) -> None:

@@ -364,3 +364,37 @@ async def test_dead_letters_are_grouped_by_what_went_wrong_and_by_site(store: St
     ]
     assert await store.retries.failed() == 4
     assert await store.retries.count(parse("error:timeout")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "kept"),
+    [
+        ("the old", Verdict.PARTIAL, "the old text"),
+        ("the old", Verdict.FULL, "the old"),
+        ("the old text, and more of it", Verdict.PARTIAL, "the old text, and more of it"),
+    ],
+)
+async def test_a_refresh_that_brings_only_a_part_of_a_whole_article_leaves_the_whole_one(
+    store: Store, text: str, verdict: Verdict, kept: str
+) -> None:
+    whole = Advance(effects=(SetVerdict(verdict=Verdict.FULL, evidence=""),))
+    claim = await claimed(store)
+    await finish_all(store, claim, captured(claim), whole, extracted("the old text"), enriched(), Advance())
+    await store.retries.retry([uid_of(claim)])
+    (again,) = await claim_all(store)
+    judged = Advance(effects=(SetVerdict(verdict=verdict, evidence="the rest is sold"),))
+    await finish_all(store, again, captured(again), judged, extracted(text), enriched(), Advance())
+    item = await store.items.get(uid_of(claim))
+    assert item.state is State.DONE
+    assert (await store.items.document(uid_of(claim))).text == kept
+    stays = kept == "the old text"
+    assert (item.reason.code if item.reason else None) == ("now_partial" if stays else None)
+    assert item.verdict == (Verdict.FULL if stays else verdict)
+
+
+async def finish_all(store: Store, claim: Claim, *outcomes: Outcome) -> None:
+    """Take a claim through these steps, or to where it ends before the last of them."""
+    at: Claim | None = claim
+    for outcome in outcomes:
+        if at is not None:
+            at = (await finish(store, at, outcome)).next
