@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     selection = None if args.where is None else parse(args.where)
     config = load_settings(args, quiet=args.json).config
     start = STARTS[args.start] if args.command == "replay" else None
-    uids = tuple(uid.upper() for uid in args.ids)
+    # What is no text in this locale comes as surrogates, which no database takes; it is no id anyway.
+    uids = tuple(uid.encode(errors="replace").decode().upper() for uid in args.ids)
     if args.dry_run:
         return _rehearse(config, uids, selection, replay=start is not None, as_json=args.json)
     redone = with_store(config, lambda store: _redo(store, uids, selection, start))
@@ -100,9 +101,11 @@ def _rehearse(config: Config, uids: Sequence[str], selection: Selection | None, 
     """What would be done again, without doing it."""
 
     async def job(store: Store) -> tuple[int, tuple[Ended, ...]]:
-        wanted = uids if selection is None else await store.retries.matching(selection, replay=replay)
-        known = await store.retries.outcomes([uid for uid in wanted[:SHOWN] if is_uid(uid)])
-        return len(wanted), known
+        if selection is None:
+            named = await store.retries.outcomes([uid for uid in dict.fromkeys(uids) if is_uid(uid)])
+            return len(named), named[:SHOWN]
+        wanted = await store.retries.matching(selection, replay=replay)
+        return len(wanted), await store.retries.outcomes(wanted[:SHOWN])
 
     count, known = with_store(config, job)
     if as_json:

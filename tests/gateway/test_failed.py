@@ -73,6 +73,16 @@ def test_the_filter_shows_what_matches_and_a_wrong_one_says_what_it_may_have_mea
     gateway(story)
 
 
+def test_what_has_no_reason_because_it_did_not_fail_is_shown_without_one(gateway):
+    async def story(site: Site) -> None:
+        await site.done()
+        text = await site.text("/failed?where=state:done")
+        assert 'class="letter"' in text
+        assert "No reason given" not in text
+
+    gateway(story)
+
+
 def test_the_selected_ones_are_tried_again_and_no_others(gateway):
     async def story(site: Site) -> None:
         uids = [await dead(site, f"https://a.example/{n}") for n in range(3)]

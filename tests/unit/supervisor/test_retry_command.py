@@ -134,6 +134,16 @@ def test_a_wrong_call_ends_with_64(atlas: Any, arguments: tuple[str, ...]) -> No
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("uid", ["nonsense", "\udcff", "0" * 26])
+def test_what_is_no_item_is_named_and_a_dry_run_does_not_count_it(library: Library, atlas: Any, uid: str) -> None:
+    kept = library.done("https://a.example/")
+    for command in (("retry",), ("replay", "--from", "extract")):
+        code, _out, err = atlas(*command, uid)
+        assert (code, "there is no such item" in err) == (Exit.FAILED, True)
+        _code, out, err = atlas(*command, "--dry-run", uid, kept, kept)
+        assert (out.count(kept), "1 would be done again; nothing was changed" in err) == (1, True)
+
+
 def test_a_selection_with_faults_names_every_one_of_them(atlas: Any) -> None:
     code, _out, err = atlas("retry", "--where", "eror:timeout state:daed")
     assert code == Exit.FAILED
