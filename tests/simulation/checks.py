@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import apsw
+import msgspec
 import trio
 
+from pipeline.items import Reason
+from stages.fallback.leisure import may_pass
 from tests.simulation.roles import CONFIG, FALLBACK_SECONDS, Service, Surroundings
 
 READY_SECONDS = 3600.0  # how long a row may wait to be claimed while a worker is up
@@ -56,6 +60,7 @@ _EFFECTS = """
         GROUP BY url_key HAVING count(*) > 1
 """
 
+_DEAD = "SELECT uid, url, reason FROM items WHERE state = 'dead' AND url IS NOT NULL AND deleted_at IS NULL"
 _LEFT = """
     SELECT i.uid, w.state, w.stage, w.attempts, w.due_at, i.reason FROM work w JOIN items i ON i.id = w.item_id LIMIT 5
 """
@@ -67,12 +72,12 @@ class Checks:
     def __init__(self, around: Surroundings, service: Service) -> None:
         self._around = around
         self._service = service
-        self._conn = apsw.Connection(str(around.folder / "atlas.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        self.conn = apsw.Connection(str(around.folder / "atlas.db"), flags=apsw.SQLITE_OPEN_READONLY)
         self.faults: list[str] = []
         self.made = 0
 
     def close(self) -> None:
-        self._conn.close()
+        self.conn.close()
 
     def moment(self, acknowledged: Collection[str], *, paced: bool = True) -> None:
         """All that must hold now; `paced` when nothing keeps the worker from its work."""
@@ -80,7 +85,7 @@ class Checks:
         found = list(self._of(_MOMENT))
         if paced:
             found += self._of(_PACE)
-        known = {uid for (uid,) in self._conn.execute("SELECT uid FROM items")}
+        known = {uid for (uid,) in self.conn.execute("SELECT uid FROM items")}
         found += [f"acknowledged and lost: {uid}" for uid in sorted(set(acknowledged) - known)[:3]]
         self._keep(found)
 
@@ -91,10 +96,19 @@ class Checks:
     def end(self) -> None:
         """What must hold when the world has come to rest."""
         self.effects()
-        found = [f"still in flight: {row}" for row in self._conn.execute(_LEFT)]
+        found = [f"still in flight: {row}" for row in self.conn.execute(_LEFT)]
+        found += self._given_up_too_soon()
         for name in ("atlas.db", "archive.db"):
             found += self._sound(self._around.folder / name)
         self._keep(found)
+
+    def _given_up_too_soon(self) -> Iterator[str]:
+        """Items of sites that are up again within the days for which one is tried: each must have been had."""
+        seconds = CONFIG.acquire.give_up_days * 86_400
+        for uid, url, reason in self.conn.execute(_DEAD):
+            site = self._around.network.hosts[urlsplit(str(url)).netloc]
+            if site.heals_within(seconds) and may_pass(msgspec.json.decode(str(reason), type=Reason)):
+                yield f"given up although its site healed: {uid} {url} {reason}"
 
     def _sound(self, path: Path) -> list[str]:
         conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -114,7 +128,7 @@ class Checks:
             "ready": READY_SECONDS * 1000 + CLOCK_JUMP_MS, "due": DUE_SECONDS * 1000 + CLOCK_JUMP_MS,
         }  # fmt: skip
         names = {name: value for name, value in bound.items() if f":{name}" in query}
-        for (said,) in self._conn.execute(query, names):
+        for (said,) in self.conn.execute(query, names):
             yield str(said)
 
     def _keep(self, found: list[str]) -> None:

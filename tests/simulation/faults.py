@@ -20,44 +20,54 @@ FULL_SECONDS = 600.0
 
 
 class Faults:
-    def __init__(self, around: Surroundings, api: Api, service: Service, dice: Random) -> None:
+    def __init__(
+        self, around: Surroundings, api: Api, service: Service, dice: Random, *, burst: Callable[[], Awaitable[None]]
+    ) -> None:
         self._around = around
         self._api = api
         self._service = service
         self._dice = dice
+        self._burst = burst
         self.happened: list[str] = []
 
     def calendar(self) -> tuple[tuple[Callable[[], Awaitable[None]], float], ...]:
-        """Every fault, and how many seconds lie between two of it on average."""
+        """Every fault, and how many seconds lie between two of it on average; within so many the first one comes."""
         return (
             (self.kill_at_a_commit, 0.6 * DAY),
             (self.actor_raises, 1.5 * DAY),
             (self.stage_raises, 1 * DAY),
             (self.step_is_deaf, 4 * DAY),
+            (self.kills_in_a_burst, 7 * DAY),
             (self.reboot, 15 * DAY),
             (self.wall_clock_jumps, 5 * DAY),
             (self.network_is_down, 15 * DAY),
             (self.database_is_locked, 10 * DAY),
-            (self.disk_is_full, 30 * DAY),
+            (self.disk_is_full, 28 * DAY),
         )
 
     async def befall(self, fault: Callable[[], Awaitable[None]], every: float, seconds: float) -> None:
         """Let one fault happen again and again for so many seconds, and repair the last of it."""
         dice = Random(self._dice.random())
-        end = trio.current_time() + seconds
-        while True:
-            at = trio.current_time() + dice.expovariate(1 / every)
-            if at > end - HOUR:
-                return
+        end = trio.current_time() + seconds - HOUR
+        at = trio.current_time() + (dice.uniform(0, every) if every <= seconds - HOUR else dice.expovariate(1 / every))
+        while at < end:
             await trio.sleep_until(at)
             name = getattr(fault, "__name__", "")
             self.happened.append(name)
             self._around.trace.note(at, name)
             await fault()
+            at = trio.current_time() + dice.expovariate(1 / every)
 
     async def kill_at_a_commit(self) -> None:
         if self._service.process is not None:
             self._service.process.dies_at_commit(self._dice.randint(1, 12), after=self._dice.random() < 0.5)
+
+    async def kills_in_a_burst(self) -> None:
+        """As many saves come at once as a worker takes long for, and it dies three times meanwhile."""
+        await self._burst()
+        for _ in range(3):
+            await trio.sleep(self._dice.uniform(2, 30))
+            await self.kill_at_a_commit()
 
     async def actor_raises(self) -> None:
         if self._service.worker is None:

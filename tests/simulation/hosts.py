@@ -16,7 +16,7 @@ from tests.simulation.pages import CHALLENGE, MISSING, article, feed
 from tests.simulation.spells import Spells
 
 POISON = b"zzpoisonzz"
-ARCHIVE = "archive.example"
+ARCHIVE = "archive.example.net"  # of .example itself no archive would be told
 _COPY = re.compile(r"/web/\d{14}id_/(http://.+)")
 
 
@@ -36,6 +36,10 @@ class Host:
         self.dice = dice
         self.distance = dice.uniform(0.02, 0.2)
         self.bad = Spells(dice, days * DAY, every=3 * DAY, lasting=(HOUR, 10 * HOUR))
+
+    def heals_within(self, seconds: float) -> bool:
+        """Whether it never is bad for longer."""
+        return all(end - start <= seconds for start, end in self.bad.spans)
 
     def nameless(self, _now: float) -> bool:
         return False
@@ -193,6 +197,9 @@ class Dead(Host):
         super().__init__(name, address, dice, days)
         self._dies_at = days * DAY / 3
 
+    def heals_within(self, seconds: float) -> bool:
+        return False
+
     def nameless(self, now: float) -> bool:
         return now > self._dies_at
 
@@ -260,7 +267,7 @@ def settle(dice: Random, days: float) -> dict[str, Host]:
     hosts: dict[str, Host] = {}
     for kind, count in KINDS:
         for number in range(count):
-            name = f"{getattr(kind, '__name__', '').lower()}{number}.example"
+            name = f"{getattr(kind, '__name__', '').lower()}{number}.example.net"
             hosts[name] = kind(name, f"8.8.{len(hosts)}.8", Random(dice.random()), days)
     hosts[ARCHIVE] = Archive(ARCHIVE, "8.9.9.8", Random(dice.random()), days)
     return hosts

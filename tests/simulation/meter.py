@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import apsw
 import trio
 
 from pipeline.errors import StoreError
+from pipeline.store.claims import outlook
+from pipeline.store.counts import depth
 from tests.simulation.clock import MINUTE
-from tests.simulation.roles import Api, Service
+from tests.simulation.roles import CONFIG, Api, Service
 
 STILL_SECONDS = 5 * MINUTE  # of no step at all while something could be done
 
@@ -14,7 +17,9 @@ STILL_SECONDS = 5 * MINUTE  # of no step at all while something could be done
 class Meter:
     """Looks once a minute; how long the worker was down is known exactly."""
 
-    def __init__(self, api: Api, service: Service) -> None:
+    def __init__(self, api: Api, service: Service, conn: apsw.Connection) -> None:
+        """`conn`: of nobody, to read by what the api would be asked."""
+        self._conn = conn
         self._api = api
         self._service = service
         self._bad: list[tuple[float, float]] = []
@@ -36,19 +41,17 @@ class Meter:
         try:
             store = self._api.store
             await store.status.check(seconds=5.0)
-            depth = await store.queue.depth()
-            outlook = await store.queue.outlook()
         except StoreError as error:
             return f"no saves: {type(error).__name__}"
         room = store.status.disk()
         if room is not None and room.is_low:
             return "no saves: disk"
-        if depth.backlog >= depth.max_backlog:
+        if depth(self._conn).backlog >= CONFIG.queue.max_backlog:
             return "no saves: backlog"
         worker = self._service.worker
         steps = (len(self._service.ends), 0 if worker is None else sum(actor.finished for actor in worker.line.actors))
         now = trio.current_time()
-        if steps != self._steps or not outlook.ready:
+        if steps != self._steps or not outlook(self._conn).ready:
             self._steps, self._progress_at = steps, now
         return "no progress" if worker is not None and now - self._progress_at > STILL_SECONDS else ""
 

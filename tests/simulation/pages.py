@@ -13,8 +13,11 @@ MARKED = re.compile(r"Qzbegin (.+?) qzend", re.DOTALL)
 LAYOUTS = 24
 
 
+_WORDS = tuple(one + two + three for one in _SYLLABLES for two in _SYLLABLES for three in ("", *_SYLLABLES))
+
+
 def words(dice: Random, count: int) -> str:
-    return " ".join("".join(dice.choices(_SYLLABLES, k=dice.randint(2, 3))) for _ in range(count))
+    return " ".join(dice.choices(_WORDS, k=count))
 
 
 def article(url: str, *, title: str = "") -> bytes:

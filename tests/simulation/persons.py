@@ -15,7 +15,7 @@ from tests.simulation.clock import DAY, HOUR
 from tests.simulation.roles import Api, Service
 
 SAVES_A_DAY = 110
-IMPORTS_EVERY = 8 * DAY
+IMPORTS_EVERY = 20 * DAY  # beside those in which the worker is killed
 IMPORTED = 500
 
 
@@ -28,6 +28,7 @@ class Persons:
         self._saved: list[str] = []
         self._number = 0
         self.acknowledged: set[str] = set()
+        self.again = 0  # saves of what had been saved before
         self.refused = 0
 
     async def live(self, seconds: float) -> None:
@@ -41,8 +42,11 @@ class Persons:
         end = trio.current_time() + seconds
         while (at := trio.current_time() + self._dice.expovariate(1 / IMPORTS_EVERY)) < end - HOUR:
             await trio.sleep_until(at)
-            for _ in range(IMPORTED):
-                await self.save(self._new_url(), Priority.IMPORT)
+            await self.import_some()
+
+    async def import_some(self) -> None:
+        for _ in range(IMPORTED):
+            await self.save(self._new_url(), Priority.IMPORT)
 
     def _rate(self) -> float:
         by_day = trio.current_time() % DAY < 16 * HOUR  # the world begins in the morning
@@ -72,6 +76,7 @@ class Persons:
                 self.refused += 1
                 await trio.sleep(self._dice.uniform(1, 60))
                 continue
+            self.again += accepted.uid in self.acknowledged
             self.acknowledged.add(accepted.uid)
             self._saved.append(url)
             self._api.trace.note(trio.current_time(), "save", accepted.uid)

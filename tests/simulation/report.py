@@ -9,7 +9,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     days: float
     saves: int
+    again: int  # of them, of what had been saved before
+    fed: int  # items from feeds
+    accepted: int  # items, by the store's own count
     items: dict[str, int]  # by how they ended
+    copies: int  # of pages, had from the archive
     codes: dict[str, int]  # of the dead
     deaths: int  # of the worker
     happened: dict[str, int]
@@ -24,13 +28,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...]
 
     @property
+    def adds_up(self) -> bool:
+        """Whether what came in, what was counted and what is there are the same."""
+        return self.saves - self.again + self.fed == self.accepted == sum(self.items.values())
+
+    @property
     def is_well(self) -> bool:
-        return not self.faults
+        return self.adds_up and not self.faults
 
     def line(self) -> str:
-        ended = " ".join(f"{state} {n}" for state, n in sorted(self.items.items()))
+        ended = " + ".join(f"{n} {state}" for state, n in sorted(self.items.items()))
+        come = f"{self.saves} saves - {self.again} again + {self.fed} from feeds = {self.accepted} items"
         return (
-            f"seed {self.seed}: {'ok' if self.is_well else 'FAILED'}  {self.saves} saves ({ended})  "
+            f"seed {self.seed}: {'ok' if self.is_well else 'FAILED'}  {come} = {ended}  "
             f"{self.deaths} deaths  {self.requests} requests  {self.checks} checks  "
             f"availability {self.availability:.4%}  {self.seconds:.0f} s"
         )
@@ -39,9 +49,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(
             (
                 f"  happened: {_counted(self.happened)}",
+                f"  copies from the archive: {self.copies}",
                 f"  not good: {_counted(self.why)}",
                 f"  dead: {_counted(self.codes)}",
                 *(f"  the worker ended: {why}" for why in self.ends),
+                *(() if self.adds_up else ("  WRONG: the counts of the first line do not add up",)),
                 *(f"  WRONG: {fault}" for fault in self.faults),
             )
         )

@@ -16,7 +16,7 @@ from tests.simulation.clock import DAY, HOUR, MINUTE, WorldClock
 from tests.simulation.dice import Dice
 from tests.simulation.faults import Faults
 from tests.simulation.ground import run_repeatably
-from tests.simulation.hosts import Feeding, settle
+from tests.simulation.hosts import ARCHIVE, Feeding, settle
 from tests.simulation.journal import Journal
 from tests.simulation.meter import Meter
 from tests.simulation.mortal import Machine
@@ -47,6 +47,7 @@ class World:
         self._faults_found: list[str] = []
         self._items: dict[str, int] = {}
         self._codes: dict[str, int] = {}
+        self._fed = self._copies = self._accepted = 0
         self._rested = False
 
     async def live(self) -> None:
@@ -61,12 +62,14 @@ class World:
             self._service = Service(self._around, self._dice.stream("service"))
             self._service.after_end = self._after_death
             self._persons = Persons(
-                self._api, self._service, [name for name in network.hosts if name != "archive.example"],
+                self._api, self._service, [name for name in network.hosts if name != ARCHIVE],
                 self._dice.stream("persons"),
             )  # fmt: skip
-            self._faults = Faults(self._around, self._api, self._service, self._dice.stream("faults"))
+            self._faults = Faults(
+                self._around, self._api, self._service, self._dice.stream("faults"), burst=self._persons.import_some
+            )
             self._checks = Checks(self._around, self._service)
-            self._meter = Meter(self._api, self._service)
+            self._meter = Meter(self._api, self._service, self._checks.conn)
             try:
                 async with trio.open_nursery() as whole:
                     whole.start_soon(self._service.run)
@@ -143,6 +146,9 @@ class World:
         self._checks.end()
         conn = apsw.Connection(str(self._folder / "atlas.db"), flags=apsw.SQLITE_OPEN_READONLY)
         state = "iif(deleted_at IS NULL, state, 'deleted')"
+        self._accepted = conn.execute("SELECT n FROM totals WHERE name = 'accepted'").get
+        self._fed = conn.execute("SELECT count(*) FROM items WHERE source LIKE 'feed:%'").get
+        self._copies = conn.execute("SELECT count(*) FROM captures WHERE provider = 'wayback'").get
         self._items = dict(conn.execute(f"SELECT {state}, count(*) FROM items GROUP BY 1").fetchall())  # type: ignore[arg-type]
         self._codes = dict(
             conn.execute("SELECT reason ->> 'code', count(*) FROM items WHERE state = 'dead' GROUP BY 1").fetchall()  # type: ignore[arg-type]
@@ -157,6 +163,10 @@ class World:
             seed=seed,
             days=self._days,
             saves=trace.counts["save"],
+            again=self._persons.again,
+            fed=self._fed,
+            copies=self._copies,
+            accepted=self._accepted,
             items=self._items,
             codes=self._codes,
             deaths=len(self._service.ends),
