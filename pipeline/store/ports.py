@@ -9,6 +9,7 @@ from typing import TypeVar
 import apsw
 
 from pipeline.clock import Clock
+from pipeline.errors import StoreBroken
 from pipeline.ids import Random
 from pipeline.settings import QueueSettings, RetrySettings
 from pipeline.store.disk import Disk
@@ -35,5 +36,9 @@ class Db:
         return await self.writer.submit(operation)
 
     async def read(self, job: Callable[[apsw.Connection], T]) -> T:
-        """See Readers.read: one snapshot, with a deadline."""
-        return await self.readers.read(job)
+        """See Readers.read: one snapshot, with a deadline. A disk that fails here ends the store too."""
+        try:
+            return await self.readers.read(job)
+        except StoreBroken as error:
+            self.writer.give_up(error)
+            raise

@@ -93,6 +93,9 @@ class Writer:
         # SQLite's own checkpoints say nothing of a sync that failed, and a later one that succeeds proves nothing.
         await self._executor.run(lambda conn: conn.set_wal_hook(self._wal_grew))
         while True:
+            if self._broken is not None:
+                self._fail_the_rest(self._broken)
+                raise self._broken
             if not self._pending:
                 if self._closing:
                     return
@@ -110,6 +113,12 @@ class Writer:
                 await self._checkpoint(checkpoint)
             if not self._pending and self.batches % CHECK_WAL_EVERY == 0:
                 await self._checkpoint(truncate_wal)
+
+    def give_up(self, error: errors.StoreBroken) -> None:
+        """The disk failed somebody who reads: `run()` raises it, and nothing more is written."""
+        if self._broken is None:
+            self._broken = errors.StoreBroken(error.message, hint=error.hint)
+        self._news.set()
 
     def close(self) -> None:
         """Take no more requests; `run()` ends when those that wait are committed."""

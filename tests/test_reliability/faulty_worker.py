@@ -1,10 +1,13 @@
-"""The real worker with one fault built in, for tests: `python -m tests.test_reliability.faulty_worker FAULT worker`."""
+"""A real role with one fault built in, for tests: `python -m tests.test_reliability.faulty_worker FAULT worker`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from pathlib import Path
+
+import apsw
 
 from pipeline.flow.actor import Actor
 from pipeline.flow.notebook import Notebook
@@ -12,8 +15,11 @@ from pipeline.stage import StageContext
 from pipeline.work import Claim, Outcome
 from stages.validate import Validate
 from supervisor.cli import main
+from tests.store.faulty_disk import FaultyDisk
 
 POISON = "/p/13"  # the end of the URL that kills
+DISK_FAILS = "disk-fails"  # a file of this name in the data folder breaks the disk
+_CODES = {"read": apsw.SQLITE_IOERR_READ, "write": apsw.SQLITE_IOERR_WRITE, "sync": apsw.SQLITE_IOERR_FSYNC}
 
 
 def dies_of_poison() -> None:
@@ -40,7 +46,20 @@ def crashes_in_extract() -> None:
     Actor._judge = _judge  # type: ignore[method-assign]
 
 
-FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract)}
+def disk_fails() -> None:
+    """Each read, write and sync of a database says EIO for as long as DISK_FAILS is there."""
+    switch = Path(os.environ["ATLAS_DATA_DIR"], DISK_FAILS)
+
+    def fail(what: str, _name: str) -> None:
+        if what in _CODES and switch.exists():
+            raise apsw.exception_for(_CODES[what])
+
+    DISKS.append(FaultyDisk())
+    DISKS[-1].on_any = fail
+
+
+DISKS: list[FaultyDisk] = []  # SQLite uses a disk only for as long as somebody holds it
+FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract, disk_fails)}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()

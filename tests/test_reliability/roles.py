@@ -46,9 +46,9 @@ class Roles:
         process.wait_for(self._said_ready, seconds=60, what="saying that it is ready")
         return process
 
-    def start_faulty(self, fault: str) -> Process:
-        """Start a worker with a fault of faulty_worker.py, which may end it before it is ready."""
-        arguments = ("tests.test_reliability.faulty_worker", fault, "worker")
+    def start_faulty(self, fault: str, role: str = "worker") -> Process:
+        """Start a role with a fault of faulty_worker.py, which may end it before it is ready."""
+        arguments = ("tests.test_reliability.faulty_worker", fault, role)
         process = Process(*arguments, folder=self.atlas.data, settings=self.atlas.settings)
         self._running.append(process)
         return process
