@@ -199,6 +199,7 @@ def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings
     kind, state = conn.execute("SELECT kind, state FROM items WHERE id = ?", (item_id,)).get
     entry = ENTRY[300] if kind == Kind.NOTE else ENTRY[100]
     method = kept.REFRESHED if state == State.DONE else kept.REQUEUED
+    kept.turn_to_refresh(conn, item_id)
     start_again(conn, item_id, now, limits, entry=entry, method=method)
 
 

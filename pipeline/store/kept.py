@@ -42,6 +42,13 @@ def of(conn: apsw.Connection, item_id: int) -> Kept | None:
     return None if found is None else msgspec.json.decode(rows.text(found), type=Kept)
 
 
+def turn_to_refresh(conn: apsw.Connection, item_id: int) -> None:
+    """What was being replayed when it was deleted begins with the network now that it is back."""
+    conn.execute(
+        "UPDATE items SET kept = json_set(kept, '$.method', ?) WHERE id = ? AND kept IS NOT NULL", (REFRESHED, item_id)
+    )
+
+
 def is_replay(conn: apsw.Connection, item_id: int) -> bool:
     """Whether the item is on its way from its archived body, and not from the beginning."""
     last = conn.execute(

@@ -253,3 +253,25 @@ async def test_a_replay_of_a_refused_page_ends_where_the_network_would_begin(sto
     onward = (await finish(store, retried, captured(retried))).next
     assert onward is not None
     assert (await finish(store, onward, REFUSED)).state is State.READY
+
+
+async def test_what_is_deleted_during_its_replay_and_saved_again_stays_kept_where_its_page_now_leads(
+    store: Store,
+) -> None:
+    other = await done(store, "https://b.example/", "another")
+    uid = await done(store)
+    await store.retries.replay([uid], 300)
+    await store.items.delete(uid)
+    assert (await store.items.accept(page("https://a.example/"))).requeued
+    (claim,) = await claim_all(store)
+    assert claim.stage == Stage.QUEUED
+    finished = await finish(store, claim, captured(claim, "https://b.example/"))
+    assert finished.state is State.DONE
+    item = await store.items.get(uid)
+    assert (item.state, item.duplicate_of, item.reason.code if item.reason else None) == (
+        State.DONE,
+        None,
+        "now_a_duplicate",
+    )
+    assert await found(store, "old text") == 1
+    assert (await store.items.get(other)).state is State.DONE
