@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from quart import Response
 
-from gateway.condition import processor_state
+from gateway.condition import EFFECTS, disk_state, processor_state
 from gateway.deps import Deps
 from gateway.query import Query
 from gateway.render import page
@@ -82,6 +82,7 @@ async def show(deps: Deps) -> Response:
         depth=await deps.store.queue.depth(),
         roles=await deps.store.status.roles(),
         processor=await processor_state(deps),
+        paused=EFFECTS["disk"] if disk_state(deps) == "low" else None,
         resting=tuple(each for each in await deps.store.breakers.all() if each.state is not BreakerState.CLOSED),
     )
 

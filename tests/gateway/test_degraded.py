@@ -50,6 +50,7 @@ def test_on_a_nearly_full_disk_saves_are_507_with_a_hint_and_reading_marking_and
     async def story(site: Site) -> None:
         await worker_reports(site)
         uid, other = await site.done(), await site.done("https://example.com/b", text="Other text")
+        assert "The disk is nearly full" not in await site.text("/pipeline")
         disk["free"] = 10**9
         site.clock.pass_seconds(1)
         refused = await site.api("POST", ITEMS, json={"url": "https://example.com/new"})
@@ -57,6 +58,7 @@ def test_on_a_nearly_full_disk_saves_are_507_with_a_hint_and_reading_marking_and
         assert (refused.status_code, problem["code"]) == (507, "store_full")
         assert int(refused.headers["Retry-After"]) > 0
         assert "free some space" in problem["hint"]
+        assert "The disk is nearly full" in await site.text("/pipeline")
         await still_reads(site, uid)
         assert (await site.api("PATCH", f"{ITEMS}/{uid}", json={"read": True})).status_code == 200
         assert (await site.api("DELETE", f"{ITEMS}/{other}")).status_code == 204
