@@ -31,7 +31,7 @@ from pipeline.stage import StageContext, StageSpec
 from pipeline.text.urls import canonicalise, complete
 from pipeline.work import Advance, Bury, Claim, Divert, Outcome, Retry
 from stages.fallback.falling import FallingBack
-from stages.fallback.leisure import LATER, again_after, may_pass
+from stages.fallback.leisure import LATER, again_after, is_ours, may_pass
 from stages.net.client import Response
 from stages.settings import AcquireSettings, FallbackSettings
 from stages.text.refresh import refresh_target
@@ -111,7 +111,7 @@ class Acquire:
         if claim.stage == Stage.FALLING_BACK and self._falling is not None:
             if self._falling.is_open_to(claim):
                 return await self._falling.handle(claim, item, ctx)
-            if item.reason is None or not may_pass(item.reason):
+            if item.reason is None or not (may_pass(item.reason) or is_ours(item.reason)):
                 return self._falling.give_up(claim, item)
         return await self._direct(claim, item, ctx)
 

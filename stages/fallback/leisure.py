@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.errors import (
+    ArchiveAway,
+    AtlasError,
     BreakerOpen,
     ConnectFailed,
     DnsFailed,
@@ -13,6 +15,10 @@ from pipeline.errors import (
     HttpStatus,
     ProtocolBroken,
     RateLimited,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreUnreadable,
     TlsFailed,
 )
 from pipeline.items import Reason
@@ -33,8 +39,16 @@ _PASSING: Final = frozenset(
         TlsFailed,
     )
 ) | {"network_down", "deadline"}
+_OURS: Final = frozenset(
+    error.code for error in (AtlasError, ArchiveAway, StoreBusy, StoreError, StoreFull, StoreUnreadable)
+) | {"stalled"}
 # Beside a server's own faults (5xx).
 LATER: Final = frozenset({408, 423, 425, 429})
+
+
+def is_ours(reason: Reason) -> bool:
+    """Whether it is about Atlas alone: what was wrong with the site before is not known any more."""
+    return reason.code in _OURS
 
 
 def may_pass(reason: Reason) -> bool:

@@ -26,7 +26,7 @@ from pipeline.errors import (
     RobotsDenied,
     TlsFailed,
 )
-from pipeline.items import Capture
+from pipeline.items import Capture, Reason
 from pipeline.lifecycle import Stage, Verdict
 from pipeline.settings import BreakerSettings
 from pipeline.work import Advance, Bury, Claim, Divert, Outcome, Retry
@@ -199,6 +199,17 @@ async def test_a_private_page_that_is_gone_is_buried_where_it_was_fetched() -> N
 async def test_a_page_whose_providers_were_all_asked_before_is_buried_where_it_was_fetched() -> None:
     outcome = await handled(Web(404), claimed(spent=("wayback",)))
     assert isinstance(outcome, Bury)
+
+
+@pytest.mark.parametrize("code", ["internal", "stalled", "archive_unavailable", "store_busy", "store_full"])
+async def test_trouble_of_our_own_while_a_site_is_waited_for_does_not_end_the_wait(code: str) -> None:
+    item = msgspec.structs.replace(an_item(URL), reason=Reason(code=code))
+    claim = msgspec.structs.replace(claimed(spent=("wayback",), stage=Stage.FALLING_BACK), item=item)
+    down, up = Web(DnsFailed("no such name")), Web(200)
+    outcome = await handled(down, claim)
+    assert isinstance(outcome, Retry)
+    assert (outcome.reason.code, outcome.costs_attempt) == ("dns_failed", False)
+    assert isinstance(await handled(up, claim), Advance)
 
 
 async def test_a_row_that_fell_back_before_the_providers_were_taken_away_is_fetched_directly() -> None:
