@@ -147,8 +147,8 @@ def _check_backlog(backlog: int, limit: int, priority: Priority) -> None:
 
 def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accepted:
     submission = intake.submission
-    found = conn.execute("SELECT uid, state, deleted_at, kind FROM items WHERE id = ?", (item_id,)).get
-    uid, state, deleted_at, _kind = found
+    found = conn.execute("SELECT uid, state, deleted_at, given_title FROM items WHERE id = ?", (item_id,)).get
+    uid, state, deleted_at, given_title = found
     if submission.priority is not Priority.PERSON:
         # A feed or an import that meets a known page leaves it as the person left it.
         return Accepted(uid=uid, item_id=item_id, created=False)
@@ -157,7 +157,7 @@ def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accept
         (intake.now, submission.title, item_id),
     )
     _raise_priority(conn, item_id)
-    changed = add_tags(conn, item_id, submission.tags)
+    changed = add_tags(conn, item_id, submission.tags) or (given_title is None and submission.title is not None)
     undeleted = deleted_at is not None
     if undeleted:
         undelete(conn, item_id, intake.now)
@@ -167,10 +167,8 @@ def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accept
         requeued = state == State.DEAD or (undeleted and state != State.DONE)
     if requeued:
         requeue(conn, item_id, intake.now, intake.limits)
-        if undeleted and kept.of(conn, item_id) is not None:
-            search.index(conn, item_id)  # it was done before, and is readable until it is again
-    elif state == State.DONE and (changed or undeleted):
-        search.index(conn, item_id)
+    if (changed or undeleted) and (state == State.DONE or kept.of(conn, item_id) is not None):
+        search.index(conn, item_id)  # it is kept, or was before it is done again, and is readable until then
     return Accepted(uid=uid, item_id=item_id, created=False, requeued=requeued, undeleted=undeleted)
 
 

@@ -164,3 +164,16 @@ async def test_past_the_queue_limit_a_save_is_kept_and_waits_and_past_the_backlo
             await finish(store, claim, Bury(reason=Reason(code="x")))
         promoted = await claim_all(store)
         assert [c.item.url for c in promoted if c.item] == ["https://example.org/2", "https://example.org/3"]
+
+
+@pytest.mark.parametrize("refreshing", [False, True])
+async def test_a_title_or_tag_given_to_what_is_kept_already_is_found_at_once(store: Store, refreshing: bool) -> None:
+    accepted = await store.items.accept(page(URL))
+    await run_through(store, await only_claim(store), text="the text")
+    if refreshing:
+        await store.retries.retry([accepted.uid])
+    await store.items.accept(page(URL, title="Capybaras"))
+    assert (await store.search.find("capybaras")).total == 1
+    await store.items.accept(page(URL, tags=("rodents",)))
+    assert (await store.search.find("tag:rodents capybaras")).total == 1
+    assert (await store.search.find("rodents")).total == 1
