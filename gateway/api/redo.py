@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 from quart import Response
@@ -12,7 +12,7 @@ from gateway.api.items import known
 from gateway.decode import body_as
 from gateway.deps import Deps
 from gateway.render import json
-from pipeline.errors import Fault, InvalidInput, NotFound
+from pipeline.errors import Fault, InvalidInput, NotFound, QueueFull
 from pipeline.selection import Selection, parse
 from pipeline.store.redo import TOUCHED, Deed
 from pipeline.store.retries import Redone
@@ -42,7 +42,7 @@ async def retry(deps: Deps) -> Response:
     asked = await body_as(wire.RetryMany)
     uids, selection = _whom(asked.ids, asked.where, [])
     retries = deps.store.retries
-    return _answer(deps, await (retries.retry(uids) if selection is None else retries.retry_where(selection)))
+    return await _answer(deps, retries.retry(uids) if selection is None else retries.retry_where(selection))
 
 
 async def replay(deps: Deps) -> Response:
@@ -53,10 +53,15 @@ async def replay(deps: Deps) -> Response:
     uids, selection = _whom(asked.ids, asked.where, faults)
     start, retries = STARTS[asked.start], deps.store.retries
     made = retries.replay(uids, start) if selection is None else retries.replay_where(selection, start)
-    return _answer(deps, await made)
+    return await _answer(deps, made)
 
 
-def _answer(deps: Deps, redone: Redone) -> Response:
+async def _answer(deps: Deps, made: Awaitable[Redone]) -> Response:
+    try:
+        redone = await made
+    except QueueFull:
+        deps.ring()  # for those that fitted
+        raise
     if redone.uids:
         deps.ring()
     return json(shape.redone(redone), 202 if redone.uids else 200)

@@ -119,8 +119,10 @@ def test_a_full_backlog_answers_503_with_what_was_done_and_when_to_come_again(ga
     async def story(site: Site) -> None:
         for n in range(4):
             await dead(site, f"https://example.com/{n}")
+        rings = len(site.rings)
         answer = await site.api("POST", "/api/v1/retry", json={"where": "error:timeout"})
         assert answer.status_code == 503
+        assert len(site.rings) == rings + 1
         problem = await answer.get_json()
         assert (problem["code"], "1 of 4" in problem["detail"]) == ("queue_full", True)
         assert answer.headers["Retry-After"] == "60"
