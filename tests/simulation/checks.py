@@ -112,10 +112,15 @@ class Checks:
 
     def _sound(self, path: Path) -> list[str]:
         conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        said = [str(word) for (word,) in conn.execute("PRAGMA integrity_check") if word != "ok"]
-        said += [f"foreign key: {row}" for row in conn.execute("PRAGMA foreign_key_check")]
-        if path.name == "atlas.db":
-            conn.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+        said: list[str] = []
+        try:
+            said += [f"{path.name} is damaged: {word}" for (word,) in conn.execute("PRAGMA integrity_check(5)")]
+            said.remove(f"{path.name} is damaged: ok")
+            said += [f"foreign key: {row}" for row in conn.execute("PRAGMA foreign_key_check")]
+            if path.name == "atlas.db":
+                conn.execute("INSERT INTO search (search) VALUES ('integrity-check')")
+        except (apsw.CorruptError, ValueError) as error:
+            said.append(f"{path.name} is damaged: {error}")
         conn.close()
         return said
 
