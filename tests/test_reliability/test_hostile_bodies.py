@@ -31,7 +31,7 @@ def autojump_clock() -> trio.testing.MockClock:
 
 
 def _gzip(unfolded: int) -> Iterator[bytes]:
-    """Zeros, a MiB at a time: after a full flush every block stands for itself, so one is made and sent over and over."""
+    """Zeros, a MiB at a time: after a full flush every block stands for itself, so one is made and sent again."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
     yield gzip.compress(b"")[:10]
