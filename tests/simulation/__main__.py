@@ -16,12 +16,13 @@ AVAILABILITY = 0.999
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="just simulate", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="how many worlds, from seed 1 on")
+    parser.add_argument("--seeds", type=int, default=20, help="how many worlds")
+    parser.add_argument("--first", type=int, default=1, help="seed; the others follow it")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--days", type=float, default=30.0, help="that each world lives")
     parser.add_argument("--jobs", type=int, default=2, help="worlds at once")
     given = parser.parse_args(arguments)
-    seeds = range(1, given.seeds + 1) if given.seed is None else (given.seed,)
+    seeds = range(given.first, given.first + given.seeds) if given.seed is None else (given.seed,)
     reports = []
     for report in _lives(seeds, given.days, given.jobs):
         print(report.line(), report.detail(), sep="\n", flush=True)

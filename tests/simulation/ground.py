@@ -23,8 +23,8 @@ from trio.testing import MockClock
 from tests.simulation.mortal import MortalExecutor
 from tests.simulation.network import SimulatedBackend
 
-PULSE_SECONDS = 120.0  # between two looks of a supervisor at the pulses of its children (1 s in life)
-REPORT_SECONDS = 900.0  # between two reports of a worker that does nothing (10 s)
+PULSE_SECONDS = 300.0  # between two looks of a supervisor at the pulses of its children (1 s in life)
+REPORT_SECONDS = 1800.0  # between two reports of a worker that does nothing (10 s)
 KERNEL_TURNS = 256
 
 

@@ -25,9 +25,9 @@ def article(url: str, *, title: str = "") -> bytes:
     own = Random(url)
     layout = Random(f"layout {own.randrange(LAYOUTS)}")
     paragraphs = [
-        f"<p>{'. '.join(words(layout, 12).capitalize() for _ in range(4))}.</p>" for _ in range(layout.randint(4, 9))
+        f"<p>{'. '.join(words(layout, 12).capitalize() for _ in range(4))}.</p>" for _ in range(layout.randint(1, 3))
     ]
-    paragraphs.insert(1, f"<p>Qzbegin {words(own, 90)} qzend.</p>")
+    paragraphs.insert(1, f"<p>Qzbegin {words(own, 220)} qzend.</p>")
     heading = title or f"{words(layout, 4).capitalize()} Qzbegin {words(own, 4)} qzend"
     return (
         f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{heading}</title></head><body><header>"

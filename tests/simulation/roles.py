@@ -33,12 +33,12 @@ from tests.simulation.network import Network
 from tests.simulation.parser import InlineParser
 from tests.simulation.trace import Trace
 
-FALLBACK_SECONDS = 120.0  # for which a dispatcher sleeps when nobody rings (30 s in life, where time costs nothing)
+FALLBACK_SECONDS = 300.0  # for which a dispatcher sleeps when nobody rings (30 s in life, where time costs nothing)
 
 CONFIG = Config(
     # Nobody cuts the power here, and a lock that is waited for would stop the whole world.
     database=DatabaseSettings(synchronous="normal", busy_timeout_ms=1, pool_size=1),
-    queue=QueueSettings(max_size=200, max_backlog=5000, lease_seconds=360.0),
+    queue=QueueSettings(max_size=200, max_backlog=5000, lease_seconds=900.0),
     acquire=AcquireSettings(slots=8),
     discover=DiscoverSettings(slots=1),
     fallback=FallbackSettings(

@@ -59,7 +59,7 @@ def around_of(folder: Path) -> Surroundings:
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a world that ended well, and one save that came after its end."""
     folder: Path = tmp_path_factory.mktemp("lived")
-    world = World(Dice(7), 0.125, folder)
+    world = World(Dice(7), 0.05, folder)
     run_repeatably(Random(7), world.live)
     assert world.report(7, 0.0).faults == ()
 
