@@ -12,6 +12,7 @@ from tests.simulation.clock import MINUTE
 from tests.simulation.roles import CONFIG, Api, Service
 
 STILL_SECONDS = 5 * MINUTE  # of no step at all while something could be done
+STALLED_SECONDS = 20 * MINUTE  # of the same, which nothing that befalls a world explains
 
 
 class Meter:
@@ -26,6 +27,7 @@ class Meter:
         self._progress_at = 0.0
         self._steps = (0, 0)
         self.why: dict[str, int] = {}
+        self.faults: list[str] = []
 
     async def watch(self, seconds: float) -> None:
         end = trio.current_time() + seconds
@@ -38,6 +40,13 @@ class Meter:
 
     async def _wrong(self) -> str:
         """Why this moment is not a good one; "" when it is."""
+        why = await self._no_saves()
+        if why:
+            self._progress_at = trio.current_time()  # nothing can be claimed then either
+            return why
+        return self._no_progress()
+
+    async def _no_saves(self) -> str:
         try:
             store = self._api.store
             await store.status.check(seconds=5.0)
@@ -48,12 +57,18 @@ class Meter:
             return "no saves: disk"
         if depth(self._conn).backlog >= CONFIG.queue.max_backlog:
             return "no saves: backlog"
+        return ""
+
+    def _no_progress(self) -> str:
         worker = self._service.worker
         steps = (len(self._service.ends), 0 if worker is None else sum(actor.finished for actor in worker.line.actors))
         now = trio.current_time()
-        if steps != self._steps or not outlook(self._conn).ready:
+        if worker is None or steps != self._steps or not outlook(self._conn).ready:
             self._steps, self._progress_at = steps, now
-        return "no progress" if worker is not None and now - self._progress_at > STILL_SECONDS else ""
+        still = now - self._progress_at
+        if still > STALLED_SECONDS and not self.faults:
+            self.faults.append(f"a worker that is up has done nothing for {still / MINUTE:.0f} minutes (at {now:.0f})")
+        return "no progress" if still > STILL_SECONDS else ""
 
     def availability(self, since: float, until: float) -> float:
         """Between 0 and 1; spans that overlap count once."""

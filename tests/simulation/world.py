@@ -182,6 +182,7 @@ class World:
             faults=(
                 *self._faults_found,
                 *self._checks.faults,
+                *self._meter.faults,
                 *self._around.network.faults[:10],
                 *self._around.journal.bugs[:10],
             ),

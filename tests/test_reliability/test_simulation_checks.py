@@ -310,6 +310,7 @@ async def test_the_meter_counts_the_minutes_in_which_a_save_or_a_step_could_not_
         await meter.watch(HOUR)
     assert list(meter.why) == ([] if why is None else [why])
     assert (meter.availability(0, HOUR) == 1.0) is (why is None)
+    assert bool(meter.faults) is (why == "no progress")
 
 
 def test_spans_of_trouble_that_overlap_count_once(found: Found) -> None:
