@@ -29,3 +29,16 @@ class WorldClock:
 
     def reboot(self) -> None:
         self._booted = self.now()
+
+
+class SteadyClock:
+    """The same for a role that lives on through the reboots of its machine: only the api of this world does."""
+
+    def __init__(self, clock: WorldClock) -> None:
+        self._clock = clock
+
+    def wall_ms(self) -> int:
+        return self._clock.wall_ms()
+
+    def monotonic(self) -> float:
+        return self._clock.now()

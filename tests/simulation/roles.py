@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from pipeline import ids
+from pipeline.clock import Clock
 from pipeline.errors import StoreBusy, StoreError
 from pipeline.settings import DatabaseSettings, QueueSettings
 from pipeline.store.handle import Store, open_store
@@ -25,7 +26,7 @@ from supervisor.tree import supervise
 from supervisor.until import alone
 from supervisor.wiring import GIVE_BACK_SECONDS
 from supervisor.worker import Worker
-from tests.simulation.clock import WorldClock
+from tests.simulation.clock import SteadyClock, WorldClock
 from tests.simulation.hosts import ARCHIVE, POISON
 from tests.simulation.journal import Journal
 from tests.simulation.mortal import PROCESS, Machine, Process
@@ -77,10 +78,11 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     dice: Random
 
-    def open(self) -> contextlib.AbstractAsyncContextManager[Store]:
+    def open(self, clock: Clock | None = None) -> contextlib.AbstractAsyncContextManager[Store]:
         return open_store(
             CONFIG.database, CONFIG.queue, CONFIG.retry,
-            folder=self.folder, clock=self.clock, random=self.dice.randbytes, inline=True, measure=self.machine.measure,
+            folder=self.folder, clock=clock or self.clock, random=self.dice.randbytes,
+            inline=True, measure=self.machine.measure,
         )  # fmt: skip
 
 
@@ -102,7 +104,7 @@ class Api:
 @contextlib.asynccontextmanager
 async def api(around: Surroundings) -> AsyncIterator[Api]:
     PROCESS.set(Process("api", around.machine, lambda _name: None))
-    async with around.open() as store:
+    async with around.open(SteadyClock(around.clock)) as store:
         yield Api(around, store)
 
 

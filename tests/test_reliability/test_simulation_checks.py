@@ -29,7 +29,7 @@ from tests.simulation.meter import Meter
 from tests.simulation.mortal import PROCESS, Machine, Process
 from tests.simulation.network import Network
 from tests.simulation.report import Report
-from tests.simulation.roles import CONFIG, Api, Service, Surroundings
+from tests.simulation.roles import CONFIG, Api, Service, Surroundings, api
 from tests.simulation.trace import Trace
 from tests.simulation.world import World
 from tests.unit.stages.net.test_breakers import HandClock, Notebook
@@ -311,6 +311,16 @@ async def test_the_meter_counts_the_minutes_in_which_a_save_or_a_step_could_not_
     assert list(meter.why) == ([] if why is None else [why])
     assert (meter.availability(0, HOUR) == 1.0) is (why is None)
     assert bool(meter.faults) is (why == "no progress")
+
+
+async def test_a_reboot_hides_no_full_disk_from_the_meter(found: Found, autojump_clock: MockClock) -> None:
+    async with api(found.around) as alive:
+        meter = Meter(alive, found.service, found.checks.conn)
+        await meter.watch(HOUR)
+        found.around.clock.reboot()
+        found.around.machine.is_low = True
+        await meter.watch(HOUR)
+    assert list(meter.why) == ["no saves: disk"]
 
 
 def test_spans_of_trouble_that_overlap_count_once(found: Found) -> None:
