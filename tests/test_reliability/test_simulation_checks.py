@@ -20,8 +20,9 @@ from pipeline.items import Submission
 from pipeline.settings import BreakerSettings
 from stages.net.breakers import Breakers
 from tests.simulation.checks import Checks
-from tests.simulation.clock import HOUR, MINUTE, WorldClock
+from tests.simulation.clock import DAY, HOUR, MINUTE, WorldClock
 from tests.simulation.dice import Dice
+from tests.simulation.faults import Faults
 from tests.simulation.ground import run_repeatably
 from tests.simulation.hosts import settle
 from tests.simulation.journal import Journal, Meant
@@ -246,6 +247,19 @@ def test_a_bug_that_was_logged_is_found_out_unless_the_world_meant_it() -> None:
     assert journal.bugs == []
     journal.error(Event.STAGE_FAILED, exc_info=KeyError("a"))
     assert "KeyError" in journal.bugs[0]
+
+
+async def test_whatever_is_rarer_than_a_world_is_long_befalls_it_at_least_once(
+    found: Found, autojump_clock: MockClock
+) -> None:
+    async def nothing() -> None:
+        await trio.lowlevel.checkpoint()
+
+    for seed in range(100):
+        faults = Faults(found.around, None, found.service, Random(seed), burst=nothing)  # type: ignore[arg-type]
+        every = max(seconds for _, seconds in faults.calendar())
+        await faults.befall(nothing, every, 30 * DAY)
+        assert faults.happened
 
 
 # Availability
