@@ -17,7 +17,8 @@ from tests.simulation.journal import Meant
 from tests.simulation.roles import Api, Service, Surroundings
 
 BUSY_SECONDS = 30.0
-FULL_SECONDS = 600.0
+FULL_SECONDS = 600.0  # in which saves are refused by design: a quarter of what a month may be unavailable
+LEAST_SHARE = 0.5  # of the mean lies between two full disks, lest several make a month bad that nothing is wrong with
 
 
 class Faults:
@@ -57,7 +58,8 @@ class Faults:
             self.happened.append(name)
             self._around.trace.note(at, name)
             await fault()
-            at = trio.current_time() + dice.expovariate(1 / every)
+            least = LEAST_SHARE * every if fault == self.disk_is_full else 0.0
+            at = trio.current_time() + max(dice.expovariate(1 / every), least)
 
     async def kill_at_a_commit(self) -> None:
         await self._worker_that_is_up()
