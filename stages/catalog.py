@@ -56,7 +56,8 @@ def catalog(
     falling = FallingBack(
         providers,
         ask_seconds=_ASKING * settings.acquire.deadline_seconds,
-        patience_seconds=settings.fallback.patience_seconds,
+        # With nobody to go on to, an item comes back when the first of them may be asked, for as long as it is kept at.
+        patience_seconds=max(settings.fallback.patience_seconds, settings.acquire.give_up_days * 86_400),
     )
     acquire = Acquire(
         settings.acquire,

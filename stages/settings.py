@@ -53,7 +53,7 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     providers: tuple[str, ...] = PROVIDERS  # in this order
     direct_attempts: Positive = 3  # failed fetches of the page itself before another way is tried
-    patience_seconds: Seconds = 3600.0  # how long an item waits for one that is left alone, before it goes on without
+    patience_seconds: Seconds = 3600.0  # how long an item waits for a host that is left alone, before others are asked
     similarity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5  # least likeness of a copy from another address
     ask_about_private: bool = False  # may others be told addresses of one's own network, or with a secret?
     wayback_url: str = "https://archive.org/wayback/available"
