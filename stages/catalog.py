@@ -26,6 +26,7 @@ _FINALISE_SECONDS = 30.0
 # Three stages share the pool, with one slot more than it has processes each: at worst (one process, and every page
 # ahead hangs) a page waits for five others to be killed before its own time begins.
 _TURNS = 7
+_QUIET_DAYS = 7.0  # as long as a server's own Retry-After is heeded at no cost (stages.acquire)
 _ASKING = 0.9  # of acquire's deadline: for one provider, so that its silence is its own failure and not the step's
 
 
@@ -37,6 +38,15 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     discover: DiscoverSettings = DiscoverSettings()
     fallback: FallbackSettings = FallbackSettings()
     net: NetSettings = NetSettings()
+
+
+def _patience(settings: StageSettings) -> float:
+    """Seconds for which an item comes back, each time when the first of those left may be asked.
+
+    Who asks to be left alone for a day at a time must not wear out the days in which a page is given up unasked.
+    """
+    days = settings.acquire.give_up_days
+    return max(settings.fallback.patience_seconds, max(days, _QUIET_DAYS) * 86_400 if days else 0)
 
 
 def catalog(
@@ -56,8 +66,7 @@ def catalog(
     falling = FallingBack(
         providers,
         ask_seconds=_ASKING * settings.acquire.deadline_seconds,
-        # With nobody to go on to, an item comes back when the first of them may be asked, for as long as it is kept at.
-        patience_seconds=max(settings.fallback.patience_seconds, settings.acquire.give_up_days * 86_400),
+        patience_seconds=_patience(settings),
     )
     acquire = Acquire(
         settings.acquire,
