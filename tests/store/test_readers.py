@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -112,11 +113,8 @@ async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: 
         other.close()
 
 
-ATLAS_OPENINGS = 5  # the writer and four readers; those of the archive come after
-
-
-@pytest.mark.parametrize("opening", range(1, ATLAS_OPENINGS + 1))
-async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, opening: int) -> None:
+def failing_at(opening: int) -> Callable[[str], None]:
+    """For a disk: the Nth opening of a database fails."""
     count = 0
 
     def fail(name: str) -> None:
@@ -125,8 +123,16 @@ async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: P
         if count == opening:
             raise apsw.exception_for(apsw.SQLITE_CANTOPEN)
 
+    return fail
+
+
+ATLAS_OPENINGS = 5  # the writer and four readers; those of the archive come after
+
+
+@pytest.mark.parametrize("opening", range(1, ATLAS_OPENINGS + 1))
+async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, opening: int) -> None:
     with faulty_disk() as disk:
-        disk.on_open = fail
+        disk.on_open = failing_at(opening)
         with pytest.raises(errors.StoreUnreadable):
             async with opened(tmp_path):
                 pass
@@ -137,16 +143,8 @@ async def test_a_store_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: P
 async def test_an_archive_that_cannot_be_opened_leaves_no_thread_behind_and_the_library_open(
     tmp_path: Path, opening: int
 ) -> None:
-    count = 0
-
-    def fail(name: str) -> None:
-        nonlocal count
-        count += name.endswith(".db")
-        if count == opening:
-            raise apsw.exception_for(apsw.SQLITE_CANTOPEN)
-
     with faulty_disk() as disk:
-        disk.on_open = fail
+        disk.on_open = failing_at(opening)
         async with opened(tmp_path) as store:
             await store.status.check()
             with pytest.raises(errors.ArchiveAway):
