@@ -9,6 +9,7 @@ from quart import Quart
 
 from gateway import causes, problems, provenance, wording
 from gateway.deps import Deps
+from gateway.observed import Observed
 from gateway.routes import ROUTES
 from gateway.security.body import BodyCap
 from gateway.security.cap import RequestCap
@@ -27,7 +28,7 @@ def create_app(deps: Deps) -> Quart:
     app.after_request(partial(finish, deps))
     app.register_error_handler(Exception, partial(problems.answer, deps))
     cap = RequestCap(BodyCap(app.asgi_app, deps.settings.max_body_bytes), deps.settings.max_connections)
-    app.asgi_app = cap  # type: ignore[method-assign, assignment]
+    app.asgi_app = Observed(cap, deps)  # type: ignore[method-assign, assignment]
     return app
 
 

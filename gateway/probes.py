@@ -1,4 +1,4 @@
-"""For monitors: /livez (the process answers), /health (what works), /ready (send more or wait)."""
+"""For monitors: /livez (the process answers), /health (what works), /ready (send more or wait), /metrics (figures)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Literal
 
 import msgspec
 from quart import Response
+from werkzeug.exceptions import NotFound
 
-from gateway.condition import Condition, condition, database_state, disk_state
+from gateway import figures
+from gateway.condition import Condition, assess, database_state, look
 from gateway.deps import Deps
 from gateway.render import json
 from gateway.shape import iso
+from observability.exposition import CONTENT_TYPE, merge
 from pipeline.errors import StoreError
 
 
@@ -32,13 +35,15 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def health(deps: Deps) -> Response:
-    found = await condition(deps)
-    report = Health(**msgspec.structs.asdict(found), timestamp=iso(deps.clock.wall_ms()), version=deps.version)
+    found = assess(await look(deps.store, deps.clock.wall_ms()), providers_off=deps.providers_off)
+    values = {name: getattr(found, name) for name in Condition.__struct_fields__}
+    report = Health(**values, timestamp=iso(deps.clock.wall_ms()), version=deps.version)
     return json(report, 503 if found.status == "down" else 200)
 
 
 async def ready(deps: Deps) -> Response:
-    database, disk = await database_state(deps), disk_state(deps)
+    database, room = await database_state(deps.store), deps.store.status.disk()
+    disk: Literal["ok", "low", "unknown"] = "unknown" if room is None else "low" if room.is_low else "ok"
     try:
         depth = await deps.store.queue.depth()
     except StoreError:
@@ -56,3 +61,13 @@ async def ready(deps: Deps) -> Response:
 
 async def livez(_deps: Deps) -> Response:
     return Response("ok\n", content_type="text/plain; charset=utf-8")
+
+
+async def metrics(deps: Deps) -> Response:
+    """The whole system: this process, the worker when it answers in time, and what the store knows of both."""
+    theirs = await deps.worker_metrics()
+    await figures.take(deps, worker_up=theirs is not None)
+    ours = deps.scrape()
+    if ours is None:
+        raise NotFound("Metrics are switched off: [metrics] enabled.")
+    return Response(merge([ours] if theirs is None else [ours, theirs]), content_type=CONTENT_TYPE)

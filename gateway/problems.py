@@ -6,18 +6,18 @@ import math
 from http import HTTPStatus
 
 import msgspec
-import structlog
 from quart import Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from gateway.deps import Deps
 from gateway.render import page
-from gateway.security.caller import request_id
-from observability.names import Event
+from gateway.seen import request_id, seen
+from observability import log
+from observability.names import Attribute, Event
 from pipeline import errors
 
-log = structlog.get_logger()
+logger = log.get_logger()
 
 # The nearest class in an error's ancestry decides.
 STATUS: dict[type[errors.AtlasError], int] = {
@@ -96,10 +96,14 @@ def _known(error: errors.AtlasError) -> ProblemOut:
 
 
 def _unknown(deps: Deps, error: Exception) -> ProblemOut:
-    error_id = deps.random(6).hex()
+    route = f"{request.method} {seen().endpoint}"
+    error_id = deps.mishaps.note(error, place=route, correlation_id=request_id())
+    seen().span.set({Attribute.ERROR_ID: error_id})
+    seen().facts["error_id"] = error_id
     code = error.code if isinstance(error, errors.AtlasError) else "internal"
-    log.error(Event.REQUEST_FAILED, error_id=error_id, request_id=request_id(), code=code, exc_info=error)
-    return _problem(500, code, "Something went wrong inside Atlas. The log has the particulars.", error_id=error_id)
+    logger.error(Event.REQUEST_FAILED, error_id=error_id, code=code, exc_info=error)
+    detail = f"Something went wrong inside Atlas. It is kept as error {error_id}, and the log has the particulars."
+    return _problem(500, code, detail, error_id=error_id)
 
 
 def _problem(
@@ -138,4 +142,4 @@ async def _response(deps: Deps, problem: ProblemOut) -> Response:
 
 def wants_page() -> bool:
     """Pages live outside /api; the probes are for programs too."""
-    return not request.path.startswith(("/api/", "/health", "/ready", "/livez", "/static/"))
+    return not request.path.startswith(("/api/", "/health", "/ready", "/livez", "/metrics", "/static/"))

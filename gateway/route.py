@@ -18,6 +18,7 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     view: View
     scope: Literal["read", "write", "admin"] | None
+    is_open_here: bool = False  # a program on this machine needs no token
 
     @property
     def name(self) -> str:
@@ -25,4 +26,4 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith("/api/")
+        return not self.path.startswith(("/api/", "/metrics"))

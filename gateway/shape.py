@@ -8,10 +8,12 @@ import msgspec
 from markupsafe import escape
 
 from gateway import wire
+from observability.spans import SpanRecord
 from pipeline.breaker import Breaker
 from pipeline.documents import Document
 from pipeline.items import Accepted, Capture, Item, Reason, StepEntry
 from pipeline.lifecycle import IN_FLIGHT, Stage, State
+from pipeline.store.mishaps import Mishap
 from pipeline.store.redo import TOUCHED, Deed
 from pipeline.store.related import Related
 from pipeline.store.retries import Redone
@@ -179,3 +181,42 @@ def feed(found: Feed) -> wire.FeedOut:
         next_poll_at=iso(found.next_poll_at),
         failures=found.failures,
     )
+
+
+def span(found: SpanRecord) -> wire.SpanOut:
+    return wire.SpanOut(
+        trace_id=found.trace_id,
+        span_id=found.span_id,
+        parent_id=found.parent_id,
+        name=found.name,
+        role=found.role,
+        kind=found.kind,
+        start=datetime.fromtimestamp(found.start / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        duration_ms=(found.end - found.start) / 1e6,
+        error=found.error,
+        attributes=found.attributes,
+        links=found.links,
+    )
+
+
+def mishap(found: Mishap) -> wire.MishapOut:
+    return wire.MishapOut(**_of_mishap(found))  # type: ignore[arg-type]
+
+
+def mishap_detail(found: Mishap) -> wire.MishapDetail:
+    return wire.MishapDetail(**_of_mishap(found), traceback=found.traceback)  # type: ignore[arg-type]
+
+
+def _of_mishap(found: Mishap) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "message": found.message,
+        "place": found.place,
+        "role": found.role,
+        "count": found.count,
+        "first_seen": iso(found.first_seen),
+        "last_seen": iso(found.last_seen),
+        "item": found.item,
+        "request_id": found.correlation_id,
+    }

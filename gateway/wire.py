@@ -234,3 +234,47 @@ class FeedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 class FeedList(msgspec.Struct, frozen=True, kw_only=True):
     feeds: tuple[FeedOut, ...]
+
+
+class SpanOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One span of an item's traces, as a collector gets it."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    role: str
+    kind: str
+    start: str
+    duration_ms: float
+    error: str | None
+    attributes: dict[str, str | bool | int | float]
+    links: tuple[tuple[str, str], ...]  # trace and span ids of what led to it
+
+
+class SpanList(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    spans: tuple[SpanOut, ...]
+
+
+class MishapOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of unexpected error; place, item and request are of the last time."""
+
+    id: str
+    kind: str
+    message: str
+    place: str
+    role: str
+    count: int
+    first_seen: str
+    last_seen: str
+    item: str | None
+    request_id: str | None
+
+
+class MishapDetail(MishapOut, frozen=True, kw_only=True):
+    traceback: str
+
+
+class MishapList(msgspec.Struct, frozen=True, kw_only=True):
+    errors: tuple[MishapOut, ...]

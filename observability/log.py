@@ -1,25 +1,34 @@
-"""Logs: JSON lines for services, readable text on a terminal, both to standard error; libraries go the same way."""
+"""Logs: JSON lines for services, readable text on a terminal, both to standard error; libraries go the same way.
+
+A line is one object: timestamp (UTC), level, event (of the catalogue), role, and what is known of its subject:
+correlation_id, trace_id, span_id, item_id, feed_id, stage, error_id, duration (seconds).
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from observability import redact
+from observability import metrics, redact, trace
 from observability.names import Event
+from observability.outlet import Outlet
 from observability.settings import LogSettings
 
 _MULTILINE = frozenset({"exception", "stack"})
 # Every request of every fetch at info says nothing that our own events do not say better.
-_QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it")
+_QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it", "urllib3")
 
 
 class Logger(Protocol):
@@ -56,30 +65,49 @@ def configure(
 ) -> None:
     """Send the logs of this process, and of the libraries in it, to `stream` (standard error) and to `[log] file`.
 
-    May be called again; the last call counts.
+    Logging never waits for either: see observability.outlet. May be called again; the last call counts.
     """
     out = sys.stderr if stream is None else stream
     as_text = settings.format == "text" or (settings.format == "auto" and out.isatty())
-    handlers: list[logging.Handler] = [logging.StreamHandler(out)]
+    handlers: list[logging.StreamHandler[TextIO]] = [logging.StreamHandler(out)]
     renderers: list[list[Processor]] = [
         [_short, _text_renderer(colors=out.isatty())] if as_text else [_json_renderer()],
     ]
     if settings.file:
         path = (data or Path.cwd()) / settings.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        # It opens the file anew when logrotate has moved it away.
-        handlers.append(WatchedFileHandler(path, encoding="utf-8", delay=True))
+        handlers.append(cast("logging.StreamHandler[TextIO]", _File(path, encoding="utf-8", delay=True)))
         renderers.append([_json_renderer()])
     _install(settings, _common(role, now), handlers, renderers)
 
 
+def flush(seconds: float = 1.0) -> bool:
+    """Wait until what was logged is written, at most `seconds`; whether it is."""
+    return all(handler.wait(seconds) for handler in logging.getLogger().handlers if isinstance(handler, Outlet))
+
+
+class _File(WatchedFileHandler):
+    """Opened anew when logrotate has moved it away; nobody else may read what was saved."""
+
+    def _open(self) -> TextIOWrapper:
+        opened = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_private)  # noqa: SIM115 - the handler closes it
+        return cast(TextIOWrapper, opened)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _install(
-    settings: LogSettings, common: list[Processor], handlers: list[logging.Handler], renderers: list[list[Processor]]
+    settings: LogSettings,
+    common: list[Processor],
+    handlers: list[logging.StreamHandler[TextIO]],
+    renderers: list[list[Processor]],
 ) -> None:
     for handler, rendering in zip(handlers, renderers, strict=True):
         handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
-                foreign_pre_chain=[_from_library, *common],
+                foreign_pre_chain=[_from_library, structlog.contextvars.merge_contextvars, *common],
                 processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
             )
         )
@@ -87,8 +115,9 @@ def _install(
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    for handler in handlers:
-        root.addHandler(handler)
+    outlet = Outlet(handlers, told=_dropped)
+    root.addHandler(outlet)
+    metrics.LOG_DROPPED.follow(lambda: [({}, outlet.dropped)])
     root.setLevel(settings.level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -107,20 +136,38 @@ def _install(
     )
 
 
+def _dropped(count: int) -> logging.LogRecord:
+    """A line as a library would log it, because the writing thread may not queue anything."""
+    record = logging.LogRecord("log", logging.WARNING, "", 0, "", None, None)
+    record.dropped = count
+    return record
+
+
 def _common(role: str, now: Callable[[], datetime]) -> list[Processor]:
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["timestamp"] = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event.setdefault("role", role)
         return event
 
-    return [structlog.stdlib.add_log_level, stamp, structlog.processors.format_exc_info, _redacted]
+    return [structlog.stdlib.add_log_level, stamp, _placed, structlog.processors.format_exc_info, _redacted]
+
+
+def _placed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Inside a span, the line is the span's."""
+    ids = trace.ids()
+    if ids is not None:
+        event["trace_id"], event["span_id"] = ids
+    return event
 
 
 def _from_library(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A library's sentence becomes the detail of one event, so that event names stay a closed set."""
+    record = event.get("_record")
+    if record is not None and hasattr(record, "dropped"):
+        event["event"], event["lines"] = Event.LOG_DROPPED, record.dropped
+        return event
     event["detail"] = event.get("event", "")
     event["event"] = Event.LIBRARY
-    record = event.get("_record")
     if isinstance(record, logging.LogRecord):
         event["logger"] = record.name
     return event
@@ -138,7 +185,15 @@ def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def _json_renderer() -> Processor:
-    return structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    return structlog.processors.JSONRenderer(serializer=_json)
+
+
+def _json(event: EventDict, **_given: object) -> str:
+    """One line. What is no text of ours became text when it was cleaned; lone surrogates of foreign text are shown."""
+    try:
+        return msgspec.json.encode(event, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        return json.dumps(event, ensure_ascii=True, default=str)
 
 
 def _short(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

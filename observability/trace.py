@@ -1,59 +1,176 @@
-"""Trace context as a plain dict, so that it survives the queue: W3C traceparent and a correlation id. Pure.
+"""Spans: what a piece of work took, inside what, and caused by what. Costs next to nothing while no tracer is there.
 
-https://www.w3.org/TR/trace-context/#traceparent-header
+Context variables carry the current span into tasks and threads that are started inside it, but not through a mailbox
+or the queue: there a carrier goes along (observability.carrier), and the span on the other side names it as its link.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
-Random = Callable[[int], bytes]
+import structlog
+from opentelemetry import trace as otel
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 
-_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_CORRELATION: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+from observability import carrier, redact
+from observability.names import Attribute
+from observability.spans import Scalar
 
+Carrier = Mapping[str, str]
+Attributes = Mapping[Attribute, Scalar | None]
 
-def new_trace(random: Random, *, correlation_id: str | None = None) -> dict[str, str]:
-    """A trace that begins here. `random(n)` gives n random bytes."""
-    trace_id = _nonzero(random, 16)
-    return _carrier(trace_id, _nonzero(random, 8), "01", correlation_id)
-
-
-def parse(traceparent: str | None, *, correlation_id: str | None = None) -> dict[str, str] | None:
-    """The context that a caller sent, or None when the header is missing or not valid (then begin a new trace)."""
-    match = _TRACEPARENT.fullmatch((traceparent or "").strip())
-    if match is None:
-        return None
-    version, trace_id, span_id, flags, rest = match.groups()
-    if version == "ff" or (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
-        return None
-    # Of a version that we do not know only the first four fields are taken over, as version 00.
-    return _carrier(trace_id, span_id, flags if version == "00" else f"{int(flags, 16) & 1:02x}", correlation_id)
+KINDS: Final = {
+    "internal": SpanKind.INTERNAL,
+    "server": SpanKind.SERVER,
+    "client": SpanKind.CLIENT,
+    "consumer": SpanKind.CONSUMER,
+}
+LINK: Final = "link"  # in a carrier: the span that led to what follows
 
 
-def child(trace: Mapping[str, str], random: Random) -> dict[str, str]:
-    """The context for the next span of the same trace; a broken or empty one begins anew."""
-    parent = parse(trace.get("traceparent"), correlation_id=trace.get("correlation_id"))
-    if parent is None:
-        return new_trace(random, correlation_id=trace.get("correlation_id"))
-    _version, trace_id, _span, flags = parent["traceparent"].split("-")
-    return _carrier(trace_id, _nonzero(random, 8), flags, parent["correlation_id"])
+# The item that work in this context is about: every span of it is kept for that item's timeline.
+_ITEM: Final[ContextVar[str | None]] = ContextVar("item", default=None)
 
 
-def trace_id(trace: Mapping[str, str]) -> str | None:
-    """The 32 hex digits that all spans of the trace share."""
-    parsed = parse(trace.get("traceparent"))
-    return None if parsed is None else parsed["traceparent"].split("-")[1]
+class _Here:
+    """Where spans of this process go; None: nowhere."""
+
+    tracer: Tracer | None = None
 
 
-def _carrier(trace_id: str, span_id: str, flags: str, correlation_id: str | None) -> dict[str, str]:
-    known = correlation_id if correlation_id and _CORRELATION.fullmatch(correlation_id) else trace_id
-    return {"traceparent": f"00-{trace_id}-{span_id}-{flags}", "correlation_id": known}
+def connect(tracer: Tracer | None) -> None:
+    """Send the spans of this process to `tracer`, or nowhere. The last call counts."""
+    _Here.tracer = tracer
 
 
-def _nonzero(random: Random, count: int) -> str:
-    """`count` random bytes as hex; all zeroes mean "no id" and are never given out."""
-    digits = random(count).hex()
-    return digits if digits.strip("0") else "0" * (2 * count - 1) + "1"
+class Live:
+    """A span that has begun."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, span: otel.Span) -> None:
+        self._span = span
+
+    def set(self, attributes: Attributes) -> None:
+        """Add attributes; None values are left out, texts are cleaned of secrets."""
+        for name, value in attributes.items():
+            if value is not None:
+                self._span.set_attribute(name.value, _clean(value))
+
+    def fail(self, said: str) -> None:
+        """It has failed, in these words."""
+        self._span.set_status(StatusCode.ERROR, redact.text(said)[:500])
+
+    def carrier(self) -> dict[str, str]:
+        """Its context as a plain dict; empty when no tracer is there."""
+        context = self._span.get_span_context()
+        if not context.is_valid:
+            return {}
+        flags = f"{context.trace_flags & 1:02x}"
+        return {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags}"}
+
+
+_NOTHING: Final = Live(otel.INVALID_SPAN)
+
+
+@contextmanager
+def span(
+    name: str,
+    attributes: Attributes | None = None,
+    *,
+    parent: Carrier | None = None,
+    kind: str = "internal",
+) -> Iterator[Live]:
+    """A span for the time of the block, inside the current one or, with `parent`, inside that of a carrier.
+
+    A carrier with a link (`LINK`) gives it to the span. Whatever the block raises marks the span as failed.
+    """
+    tracer = _Here.tracer
+    if tracer is None:
+        yield _NOTHING
+        return
+    context = None if parent is None else otel.set_span_in_context(otel.NonRecordingSpan(_context(parent)))
+    links = () if parent is None else _links(parent)
+    begun = tracer.start_span(str(name), context, KINDS[kind], _cleaned(attributes), links)
+    with otel.use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield Live(begun)
+        except Exception as error:
+            begun.set_status(StatusCode.ERROR, redact.text(f"{type(error).__name__}: {error}")[:500])
+            raise
+
+
+def ended(
+    name: str, seconds: float, attributes: Attributes | None = None, *, parent: Carrier | None = None
+) -> dict[str, str]:
+    """A span that is over now and took so long. Its carrier, empty without a tracer."""
+    tracer = _Here.tracer
+    if tracer is None:
+        return {}
+    end = time.time_ns()
+    context = None if parent is None else otel.set_span_in_context(otel.NonRecordingSpan(_context(parent)))
+    links = () if parent is None else _links(parent)
+    begun = tracer.start_span(
+        str(name), context, SpanKind.INTERNAL, _cleaned(attributes), links, end - round(seconds * 1e9)
+    )
+    if attributes and (code := attributes.get(Attribute.CODE)):
+        begun.set_status(StatusCode.ERROR, str(code))
+    begun.end(end)
+    return Live(begun).carrier()
+
+
+def current() -> Live:
+    """The span that is current here; one that does nothing when there is none."""
+    return Live(otel.get_current_span())
+
+
+def ids() -> tuple[str, str] | None:
+    """Trace id and span id of the current span, as hex."""
+    context = otel.get_current_span().get_span_context()
+    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
+@contextmanager
+def about(said: Carrier, **subject: str) -> Iterator[None]:
+    """Name what the block is about: every line logged in it carries `subject` and the ids of the carrier.
+
+    With an `item_id`, every span that begins in it is that item's.
+    """
+    known = {"correlation_id": said.get("correlation_id"), "trace_id": carrier.trace_id(said)}
+    fields = {name: value for name, value in known.items() if value} | subject
+    before = _ITEM.set(subject.get("item_id"))
+    try:
+        with structlog.contextvars.bound_contextvars(**fields):
+            yield
+    finally:
+        _ITEM.reset(before)
+
+
+def _context(parent: Carrier) -> SpanContext:
+    parsed = carrier.parse(parent.get("traceparent"))
+    if parsed is None:
+        return otel.INVALID_SPAN_CONTEXT
+    _version, trace_id, span_id, flags = parsed["traceparent"].split("-")
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+
+
+def _links(parent: Carrier) -> Sequence[otel.Link]:
+    context = _context({"traceparent": parent.get(LINK, "")})
+    return (otel.Link(context),) if context.is_valid else ()
+
+
+def _cleaned(attributes: Attributes | None) -> dict[str, Scalar]:
+    found = {name.value: _clean(value) for name, value in (attributes or {}).items() if value is not None}
+    if (item := _ITEM.get()) is not None:
+        found.setdefault(Attribute.ITEM.value, item)
+    return found
+
+
+def _clean(value: Scalar) -> Scalar:
+    if not isinstance(value, str) or value.isalnum():  # ids and words hide nothing
+        return value
+    return redact.text(value)[:2000]

@@ -30,8 +30,3 @@ def is_uid(text: str) -> bool:
 def new_token(random: Random = system_random) -> str:
     """128 random bits as hex: lease tokens and boot ids."""
     return random(16).hex()
-
-
-def new_error_id(random: Random = system_random) -> str:
-    """Eight letters that a person can read to another over the telephone."""
-    return random(4).hex()

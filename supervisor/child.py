@@ -97,7 +97,7 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     report: Callable[[ChildEvent], None]
-    new_error_id: Callable[[], str]
+    error_id: Callable[[BaseException, str], str]  # the id for an error of the child at a path; it is kept under it
     random: Callable[[], float]
     stuck: Callable[[str], None]
 

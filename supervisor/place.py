@@ -182,7 +182,7 @@ class Place:
 
     def report(self, kind: Happening, error: Exception | None = None, *, delay: float | None = None) -> None:
         """Tell the world; an error gets an id, and is kept as the last one."""
-        error_id = None if error is None else self._hooks.new_error_id()
+        error_id = None if error is None else self._hooks.error_id(error, self.path)
         if error is not None:
             self.last_error = f"{type(error).__name__}: {error} [{error_id}]"
         event = ChildEvent(kind=kind, path=self.path, error=error, error_id=error_id, delay=delay)

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.settings import ApiSettings
-from observability.settings import LogSettings
+from observability.settings import LogSettings, MetricsSettings, TraceSettings
 from pipeline.settings import BreakerSettings, DatabaseSettings, QueueSettings, RetrySettings
 from stages.settings import AcquireSettings, DiscoverSettings, FallbackSettings, NetSettings, ParseSettings
 
@@ -50,6 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
+    trace: TraceSettings = msgspec.field(default_factory=TraceSettings)
+    metrics: MetricsSettings = msgspec.field(default_factory=MetricsSettings)
 
     @property
     def folder(self) -> Path:

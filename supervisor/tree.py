@@ -275,7 +275,7 @@ class Supervisor:
     def _give_up(self, message: str, error: Exception | None) -> SupervisorGaveUp:
         failure = SupervisorGaveUp(f"{self._path} gave up: {message}", hopeless=hopeless_part(error))
         failure.__cause__ = error
-        error_id = self._hooks.new_error_id()
+        error_id = self._hooks.error_id(failure, self._path)
         self._last_error = f"{failure} [{error_id}]"
         self._hooks.report(ChildEvent(kind=Happening.GIVE_UP, path=self._path, error=failure, error_id=error_id))
         return failure

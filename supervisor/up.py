@@ -12,7 +12,7 @@ import trio
 from gateway.settings import ApiSettings
 from observability import log
 from observability.names import Event
-from pipeline import ids
+from observability.unexpected import error_id
 from supervisor.address import reached_by, sign_in_url
 from supervisor.child import ChildEvent, ChildSpec, Happening, Hooks, Started
 from supervisor.children import RoleProcess, periodic
@@ -57,7 +57,7 @@ class Up:
         )
         self.hooks = Hooks(
             report=self._report,
-            new_error_id=ids.new_error_id,
+            error_id=lambda error, _path: error_id(error),
             random=random.random,
             stuck=lambda _path: os._exit(Exit.INTERNAL),
         )

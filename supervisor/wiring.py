@@ -7,32 +7,35 @@ web server, and an api without the pipeline's network, start a second sooner and
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
-from observability import log
+from observability import log, spans
 from observability.names import Event
+from observability.unexpected import Ledger, error_id
 from pipeline import ids
 from pipeline.clock import SystemClock
-from pipeline.errors import AtlasError, StoreBusy, StoreFull
+from pipeline.errors import AtlasError
 from pipeline.stage import StageActor
-from pipeline.store.handle import Store, open_store
-from pipeline.store.status import RoleReport
+from pipeline.store.handle import Store
 from supervisor.arguments import version
-from supervisor.child import SupervisorGaveUp
+from supervisor.child import ChildSpec, SupervisorGaveUp, at_once
 from supervisor.children import die_with_parent
-from supervisor.doorbell import Bell, Doorbell, door, listen
+from supervisor.control import Control, control_path
 from supervisor.exits import Exit, exit_code, refused
+from supervisor.gauges import follow_actors, follow_process
 from supervisor.lock import exclusive
 from supervisor.notify import Notify
 from supervisor.ownership import live_as_owner
+from supervisor.parts import bell_of, door_of, opened, say, started, watched
 from supervisor.port import listening_socket
+from supervisor.recorder import Recorder
 from supervisor.rundir import run_dir_from
 from supervisor.settings import Config
 from supervisor.tree import supervise
@@ -40,12 +43,11 @@ from supervisor.until import alone, until_signal
 from supervisor.up import PARENT_VARIABLE, Up
 
 if TYPE_CHECKING:
-    from gateway.news import News
+    from observability.setup import Observed
     from supervisor.worker import Worker
 
 STOP_GRACE_SECONDS = 4.0  # after `[worker] drain_seconds`, for cancelled slots and for closing
 GIVE_BACK_SECONDS = 3.0
-BELL_SECONDS = 3600.0  # the api's bell has no fallback to look at: whoever waits has a deadline of its own
 UP_DEADLINE_SECONDS = 30.0  # for the roles to stop one after the other
 
 
@@ -56,7 +58,9 @@ def run_worker(config: Config) -> int:
 
 def run_api(config: Config) -> int:
     """The api, until SIGTERM (0), a port that is taken (75) or a broken disk (69)."""
-    return _role(config, "api", lambda: asyncio.run(_api(config, listening_socket(config.api))))
+    from supervisor.api import serve_api
+
+    return _role(config, "api", lambda: asyncio.run(serve_api(config, listening_socket(config.api))))
 
 
 def run_scheduler(config: Config) -> int:
@@ -97,21 +101,10 @@ def _failed(error: BaseException) -> int:
         log.get_logger().critical(Event.ROLE_FAILED, detail=str(error), hint=hint)
         return code
     if not isinstance(error, AtlasError):
-        raise error
+        log.get_logger().critical(Event.ROLE_FAILED, error_id=error_id(error), exc_info=error)
+        return Exit.INTERNAL
     log.get_logger().critical(Event.ROLE_FAILED, code=error.code, detail=error.message, hint=error.hint)
     return exit_code(error)
-
-
-def _open(config: Config) -> AbstractAsyncContextManager[Store]:
-    return open_store(config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock())
-
-
-def _door(config: Config, role: str) -> Doorbell:
-    return Doorbell(door(run_dir_from(os.environ, config.folder), role))
-
-
-def _bell(config: Config, role: str) -> AbstractAsyncContextManager[Bell]:
-    return listen(door(run_dir_from(os.environ, config.folder), role))
 
 
 # The worker
@@ -133,6 +126,15 @@ async def _worker(config: Config) -> None:
     )
 
 
+def _take_spans(observed: Observed, content: bytes) -> bool:
+    """The api's spans, on their way to the collector; False for what is no batch of them."""
+    try:
+        observed.pass_on(spans.decode(content))
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 def _stopping(notify: Notify, running: list[Worker]) -> None:
     notify.stopping()
     for worker in running:
@@ -140,15 +142,23 @@ def _stopping(notify: Notify, running: list[Worker]) -> None:
 
 
 async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
-    from supervisor.worker import Worker
+    from supervisor.worker import SERVICES, Worker
 
     boot, clock, logger = ids.new_token(), SystemClock(), log.get_logger()
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exclusive(config.folder / "worker.lock"))
-        store = await stack.enter_async_context(_open(config))
-        own_bell = await stack.enter_async_context(_bell(config, "worker"))
+        store = await stack.enter_async_context(opened(config))
+        own_bell = await stack.enter_async_context(bell_of(config, "worker"))
         stages = await stack.enter_async_context(_stages(config, store, clock))
+        observed, mishaps = watched(config, "worker", has_network=True), Ledger(clock.wall_ms)
+        stack.callback(observed.shutdown)
+        recorder = Recorder("worker", observed, mishaps, store, keep=config.trace.keep, log=logger, send=None)
+        control = Control(
+            control_path(run_dir_from(os.environ, config.folder)),
+            scrape=observed.scrape,
+            take=partial(_take_spans, observed),
+        )
         ready, buried = await store.queue.reclaim(boot=boot)
         if ready or buried:
             logger.warning(Event.LEASES_RECLAIMED, ready=ready, buried=buried)
@@ -158,18 +168,26 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
             stages=stages,
             clock=clock,
             boot=boot,
-            api_bell=_door(config, "api"),
+            api_bell=door_of(config, "api"),
             own_bell=own_bell,
             notify=notify,
             log=logger,
+            mishaps=mishaps,
+            telemetry=[
+                ChildSpec(name="recorder", start=at_once(recorder.run)),
+                ChildSpec(name="control", start=at_once(control.run)),
+            ],
         )
+        follow_process(store, version())
+        follow_actors(worker.line.actors, SERVICES)
         running.append(worker)
         try:
-            await supervise(worker.root, worker.hooks, started=lambda: _started(notify, "worker", store))
+            await supervise(worker.root, worker.hooks, started=lambda: started(notify, "worker", store))
         finally:
             with trio.move_on_after(GIVE_BACK_SECONDS, shield=True):
                 await worker.line.give_back()
-                await _say(store, worker.report(stopped=True))
+                await recorder.last()
+                await say(store, worker.report(stopped=True))
 
 
 @asynccontextmanager
@@ -206,91 +224,19 @@ async def _stages(config: Config, store: Store, clock: SystemClock) -> AsyncIter
         )
 
 
-async def _say(store: Store, report: RoleReport) -> None:
-    """Say how a role is, if the store takes it: a busy or full one keeps no role from starting or stopping."""
-    with contextlib.suppress(StoreBusy, StoreFull):
-        await store.status.report(report)
-
-
-def _started(notify: Notify, role: str, store: Store) -> None:
-    notify.ready()
-    if store.bodies.fault is not None:
-        fault = store.bodies.fault
-        log.get_logger().error(Event.ARCHIVE_AWAY, detail=fault.message, hint=fault.hint)
-    log.get_logger().info(Event.ROLE_STARTED, role=role, pid=os.getpid())
-
-
 def _parse_environ() -> dict[str, str]:
     """What parse processes may see: how to find the interpreter's libraries and speak UTF-8, no secrets."""
     return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME") if name in os.environ}
-
-
-# The api
-
-
-async def _api(config: Config, sock: socket.socket) -> None:
-    from gateway.app import create_app
-    from gateway.deps import Deps
-    from gateway.news import News
-    from supervisor.serve import serve, stop_on_signals
-
-    notify = Notify.from_environment(os.environ, pid=os.getpid())
-    news, clock = News(), SystemClock()
-
-    def stopping() -> None:
-        notify.stopping()
-        news.close()
-
-    async with (
-        stop_on_signals(stopping) as stop,
-        _open(config) as store,
-        _bell(config, "api") as bell,
-        asyncio.TaskGroup() as group,
-    ):
-        deps = Deps(
-            store=store,
-            settings=config.api,
-            clock=clock,
-            ring=_door(config, "worker").ring,
-            version=version(),
-            providers_off=config.fallback.off,
-            news=news,
-        )
-        listener = group.create_task(_pass_on(bell, news))
-        started_at = clock.wall_ms()
-        await _say(store, _api_report(clock, started_at))
-        _started(notify, "api", store)
-        await serve(create_app(deps), sock, stop)
-        listener.cancel()
-        await _say(store, _api_report(clock, started_at, stopped=True))
-
-
-async def _pass_on(bell: Bell, news: News) -> None:
-    while True:
-        if await bell.wait(BELL_SECONDS):
-            news.ring()
-
-
-def _api_report(clock: SystemClock, started_at: int, *, stopped: bool = False) -> RoleReport:
-    now = clock.wall_ms()
-    return RoleReport(
-        role="api",
-        boot=str(os.getpid()),
-        pid=os.getpid(),
-        started_at=started_at,
-        seen_at=now,
-        stopped_at=now if stopped else None,
-    )
 
 
 # The scheduler
 
 
 async def _scheduler(config: Config) -> None:
-    async with _open(config) as store:
+    async with opened(config) as store:
         queued = await store.feeds.queue_due()
         if queued:
-            _door(config, "worker").ring()
+            door_of(config, "worker").ring()
         swept = await store.status.sweep()
         if swept.drift:
             log.get_logger().error(Event.QUEUE_DRIFT, drift=swept.drift)
@@ -305,7 +251,7 @@ async def _up(config: Config, flags: tuple[str, ...]) -> None:
     config.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with exclusive(config.folder / "worker.lock"):
         pass
-    async with _open(config) as store:  # creates or migrates once, before the roles open it
+    async with opened(config) as store:  # creates or migrates once, before the roles open it
         link = await store.tokens.sign_in_link()
     up = Up(config, flags, environ=os.environ, link=link)
     await until_signal(

@@ -14,9 +14,10 @@ from functools import partial
 
 import trio
 
-from observability.log import Logger
+from observability import metrics
+from observability.log import Logger, flush
 from observability.names import Event
-from pipeline import ids
+from observability.unexpected import Ledger
 from pipeline.clock import Clock
 from pipeline.errors import StoreBusy, StoreError, StoreFull
 from pipeline.flow.actor import Actor
@@ -45,6 +46,8 @@ from supervisor.tree import Supervisor
 
 LEAF_RESTARTS, LEAF_WITHIN = 5, 30.0  # of one actor; more, and the worker ends for systemd to start it anew
 SERVICE_RESTARTS, SERVICE_WITHIN = 3, 60.0
+SERVICES = ("keeper", "dispatcher", "doorbell", "reporter", "watchdog", "recorder", "control")  # beside the stages
+TELEMETRY_RESTARTS = 10_000  # more than the back-off allows in that time
 REPORT_SECONDS = 10.0  # between two reports when nothing changes; on change at most one a second
 LEAST_REPORT_SECONDS = 1.0
 SLOT_SHUTDOWN_SECONDS = 7.0  # a cancelled slot gives its lease back in at most 5
@@ -66,7 +69,10 @@ class Worker:
         own_bell: Bell,
         notify: Notify,
         log: Logger,
+        mishaps: Ledger,
+        telemetry: Sequence[ChildSpec] = (),
     ) -> None:
+        """`telemetry`: what only looks on."""
         self._config = config
         self._store = store
         self._clock = clock
@@ -75,6 +81,7 @@ class Worker:
         self._own_bell = own_bell
         self._notify = notify
         self._log = log
+        self._mishaps = mishaps
         self._changed = trio.Event()
         self.stopping = False  # set when the process was asked to stop
         self._started_at = clock.wall_ms()
@@ -86,18 +93,21 @@ class Worker:
             queue=config.queue,
             retry=config.retry,
             random=random.random,
-            error_id=ids.new_error_id,
+            mishaps=mishaps,
             news=self._news,
             log=log,
         )
         self._actors = {actor.spec.name: actor for actor in self.line.actors}
         self._pipeline = self._pipeline_tree()
-        self.root = self._tree()
+        self.root = self._tree(telemetry)
         self.hooks = Hooks(
-            report=self._report_event, new_error_id=ids.new_error_id, random=random.random, stuck=self._stuck
+            report=self._report_event,
+            error_id=lambda error, path: mishaps.note(error, place=path),
+            random=random.random,
+            stuck=self._stuck,
         )
 
-    def _tree(self) -> Supervisor:
+    def _tree(self, telemetry: Sequence[ChildSpec]) -> Supervisor:
         keeper, dispatcher = Pulse(), Pulse()
         leases = ChildSpec(name="keeper", start=_pulsed(self.line.keeper.run, keeper), pulse=keeper)
         claims = ChildSpec(name="dispatcher", start=_pulsed(self.line.dispatcher.run, dispatcher), pulse=dispatcher)
@@ -111,6 +121,7 @@ class Worker:
                 _service("intake", claims, ChildSpec(name="doorbell", start=at_once(self._listen))),
                 _service("reporter", ChildSpec(name="reporter", start=at_once(self._report_on_change))),
                 _service("watchdog", ChildSpec(name="watchdog", start=at_once(self._feed_watchdog))),
+                _telemetry(telemetry),
             ],
             strategy=Strategy.REST_FOR_ONE,
             max_restarts=0,
@@ -144,6 +155,11 @@ class Worker:
         self._changed.set()
         if event.kind is Happening.START:
             self._log.debug(Event.ACTOR_STARTED, actor=event.path)
+        actor = _actor_of(event.path)
+        if event.kind is Happening.RESTART:
+            metrics.ACTOR_RESTARTS.add(actor=actor)
+        if event.kind is Happening.STALL:
+            metrics.ACTOR_STALLS.add(actor=actor)
         if event.kind not in _EVENTS:
             return
         name = _EVENTS[event.kind]
@@ -153,6 +169,7 @@ class Worker:
 
     def _stuck(self, path: str) -> None:
         self._log.critical(Event.ROLE_FAILED, actor=path, detail="a cancelled task does not end; the process does")
+        flush()
         os._exit(Exit.INTERNAL)
 
     async def _report_on_change(self) -> None:
@@ -193,6 +210,11 @@ class Worker:
         )
 
 
+def _actor_of(path: str) -> str:
+    """The part of the tree, without the number of its slot: a label of metrics is one of few."""
+    return path.partition("/slot-")[0].rpartition("/")[2]
+
+
 _EVENTS = {
     Happening.CRASH: Event.ACTOR_CRASHED,
     Happening.RESTART: Event.ACTOR_RESTARTED,
@@ -205,6 +227,11 @@ def _service(name: str, *children: ChildSpec) -> Supervisor:
     return Supervisor(
         name, children, strategy=Strategy.REST_FOR_ONE, max_restarts=SERVICE_RESTARTS, within=SERVICE_WITHIN
     )
+
+
+def _telemetry(children: Sequence[ChildSpec]) -> Supervisor:
+    """Started again for ever: that the work cannot be looked at may stop no item."""
+    return Supervisor("telemetry", children, max_restarts=TELEMETRY_RESTARTS, within=SERVICE_WITHIN)
 
 
 def _actor_tree(actor: Actor) -> Supervisor:

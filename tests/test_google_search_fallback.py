@@ -16,6 +16,7 @@ import structlog.testing
 import trio
 
 from observability.log import get_logger
+from observability.unexpected import Ledger
 from pipeline.flow.line import Line
 from pipeline.flow.pulse import Pulse
 from pipeline.items import Item
@@ -144,7 +145,7 @@ async def working(
             queue=QueueSettings(),
             retry=RetrySettings(),
             random=lambda: 0.0,
-            error_id=lambda: "E1",
+            mishaps=Ledger(lambda: 0),
             news=atlas.news,
             log=get_logger(),
         )

@@ -14,7 +14,10 @@ from gateway.deps import Deps
 from gateway.intake import submission
 from gateway.query import Query
 from gateway.render import json
-from gateway.security.caller import new_trace
+from gateway.saving import accept
+from gateway.security.caller import own_trace
+from gateway.seen import seen
+from observability.names import Attribute
 from pipeline.documents import Document
 from pipeline.errors import Fault, InvalidInput, NotFound
 from pipeline.ids import is_uid
@@ -31,8 +34,9 @@ MAX_KEY = 200
 
 async def create(deps: Deps) -> Response:
     """Accept an item: when this answers 202 or 200, it is on the disk."""
-    wanted = submission(await body_as(wire.NewItem), source="api", trace=new_trace(deps.random))
-    accepted = await deps.store.items.accept(wanted, idempotency=_idempotency(wanted))
+    wanted = submission(await body_as(wire.NewItem), source="api", trace=own_trace())
+    accepted = await accept(deps, wanted, idempotency=_idempotency(wanted))
+    seen().span.set({Attribute.ITEM: accepted.uid})
     deps.ring()
     response = json(shape.accepted(accepted), 202 if accepted.created else 200)
     response.headers["Location"] = f"/api/v1/items/{accepted.uid}"

@@ -12,6 +12,7 @@ from gateway.api.items import known
 from gateway.decode import body_as
 from gateway.deps import Deps
 from gateway.render import json
+from gateway.security.caller import own_trace
 from pipeline.errors import Fault, InvalidInput, NotFound, QueueFull
 from pipeline.selection import Selection, parse
 from pipeline.store.redo import TOUCHED, Deed
@@ -29,7 +30,7 @@ async def retry_one(deps: Deps, uid: str) -> Response:
 
 async def retried(deps: Deps, uid: str) -> Deed:
     """Retry one item. Raises NotFound, also for a deleted one."""
-    redone = await deps.store.retries.retry([known(uid)])
+    redone = await deps.store.retries.retry([known(uid)], trace=own_trace())
     (deed,) = redone.counts
     if deed in (Deed.UNKNOWN, Deed.DELETED):
         raise NotFound("There is no such item.", hint="It may have been deleted; saving its URL brings it back.")
@@ -41,8 +42,9 @@ async def retried(deps: Deps, uid: str) -> Deed:
 async def retry(deps: Deps) -> Response:
     asked = await body_as(wire.RetryMany)
     uids, selection = _whom(asked.ids, asked.where, [])
-    retries = deps.store.retries
-    return await _answer(deps, retries.retry(uids) if selection is None else retries.retry_where(selection))
+    retries, trace = deps.store.retries, own_trace()
+    made = retries.retry(uids, trace=trace) if selection is None else retries.retry_where(selection, trace=trace)
+    return await _answer(deps, made)
 
 
 async def replay(deps: Deps) -> Response:
@@ -51,9 +53,10 @@ async def replay(deps: Deps) -> Response:
     if asked.start not in STARTS:
         faults.append(Fault(where="from", what="is not a stage to begin at", hint=", ".join(STARTS)))
     uids, selection = _whom(asked.ids, asked.where, faults)
-    start, retries = STARTS[asked.start], deps.store.retries
-    made = retries.replay(uids, start) if selection is None else retries.replay_where(selection, start)
-    return await _answer(deps, made)
+    start, retries, trace = STARTS[asked.start], deps.store.retries, own_trace()
+    if selection is None:
+        return await _answer(deps, retries.replay(uids, start, trace=trace))
+    return await _answer(deps, retries.replay_where(selection, start, trace=trace))
 
 
 async def _answer(deps: Deps, made: Awaitable[Redone]) -> Response:

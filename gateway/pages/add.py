@@ -9,8 +9,11 @@ from gateway.deps import Deps
 from gateway.form import fields
 from gateway.intake import split_tags, submission
 from gateway.render import page
-from gateway.security.caller import new_trace
+from gateway.saving import accept
+from gateway.security.caller import own_trace, trace_apart
+from gateway.seen import seen
 from gateway.wire import NewItem
+from observability.names import Attribute
 from pipeline.errors import Fault, InvalidInput, QueueFull, StoreBusy, StoreFull
 from pipeline.items import Accepted
 
@@ -45,7 +48,12 @@ async def submit(deps: Deps) -> Response:
     sent = await fields()
     typed = Typed(**{name: sent.get(name, "") for name in Typed.__struct_fields__})
     wanted = _wanted(typed)
-    results = [await _save(deps, given, new) for given, new in wanted]
+    alone = len(wanted) == 1
+    results = [
+        await _save(deps, given, new, own_trace() if alone else trace_apart(deps.random)) for given, new in wanted
+    ]
+    if alone and results[0].accepted is not None:
+        seen().span.set({Attribute.ITEM: results[0].accepted.uid})
     if any(result.accepted for result in results):
         deps.ring()
     failed = [result for result in results if result.accepted is None]
@@ -68,10 +76,9 @@ def _wanted(typed: Typed) -> list[tuple[str, NewItem]]:
     return wanted
 
 
-async def _save(deps: Deps, given: str, new: NewItem) -> Result:
+async def _save(deps: Deps, given: str, new: NewItem, trace: dict[str, str]) -> Result:
     try:
-        wanted = submission(new, source="ui", trace=new_trace(deps.random))
-        return Result(given=given, accepted=await deps.store.items.accept(wanted))
+        return Result(given=given, accepted=await accept(deps, submission(new, source="ui", trace=trace)))
     except InvalidInput as error:
         return Result(given=given, faults=error.faults or (Fault(where="", what=error.message, hint=error.hint),))
     except (QueueFull, StoreBusy, StoreFull) as error:

@@ -10,6 +10,7 @@ from gateway.deps import Deps
 from gateway.form import pairs
 from gateway.query import Query
 from gateway.render import page, see
+from gateway.security.caller import own_trace
 from pipeline.errors import Fault, InvalidInput
 from pipeline.lifecycle import State
 from pipeline.selection import Selection, parse, within
@@ -75,9 +76,10 @@ async def retry(deps: Deps) -> Response:
     form = dict(sent)
     where = form.get("where", "").strip()
     if form.get("all") == "yes":
-        redone = await deps.store.retries.retry_where(_among(where))
+        redone = await deps.store.retries.retry_where(_among(where), trace=own_trace())
     else:
-        redone = await deps.store.retries.retry([uid.upper() for name, uid in sent if name == "id"])
+        uids = [uid.upper() for name, uid in sent if name == "id"]
+        redone = await deps.store.retries.retry(uids, trace=own_trace())
     if redone.uids:
         deps.ring()
     told = {"where": where} if where and form.get("all") != "yes" else {}

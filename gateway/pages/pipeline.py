@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from quart import Response
 
-from gateway.condition import EFFECTS, disk_state, processor_state
+from gateway.condition import DISK_LOW, worker_of
 from gateway.deps import Deps
 from gateway.query import Query
 from gateway.render import page
@@ -25,6 +25,7 @@ SECTIONS = (
     (400, "Enrich", "Language, summary, topics"),
     (500, "Finalise", "Indexing and filing"),
 )
+MISHAPS = 5  # of the latest unexpected errors
 ORDER = ("leased", "ready", "deferred", "waiting", "dead")  # as they are drawn in the bars
 WORDS = {
     "leased": "in hand",
@@ -71,7 +72,7 @@ async def show(deps: Deps) -> Response:
     live = query.number("live", 0, least=0, most=1)
     query.done()
     counts = await deps.store.status.counts()
-    states = _by_state(counts)
+    states, roles, room = _by_state(counts), await deps.store.status.roles(), deps.store.status.disk()
     return await page(
         deps,
         "pipeline.html",
@@ -80,9 +81,10 @@ async def show(deps: Deps) -> Response:
         states=states,
         in_flight=sum(states[state] for state in IN_FLIGHT),
         depth=await deps.store.queue.depth(),
-        roles=await deps.store.status.roles(),
-        processor=await processor_state(deps),
-        paused=EFFECTS["disk"] if disk_state(deps) == "low" else None,
+        roles=roles,
+        is_up=worker_of(roles, deps.clock.wall_ms()) is not None,
+        paused=DISK_LOW if room is not None and room.is_low else None,
+        mishaps=await deps.store.mishaps.list(limit=MISHAPS),
         resting=tuple(each for each in await deps.store.breakers.all() if each.state is not BreakerState.CLOSED),
     )
 

@@ -1,11 +1,11 @@
-"""The last thing that happens to every response: security headers, request id, the session cookie kept fresh."""
+"""The last thing that happens to every response: security headers, the session cookie kept fresh."""
 
 from __future__ import annotations
 
 from quart import Response, request
 
 from gateway.deps import Deps
-from gateway.security.caller import caller, request_id
+from gateway.security.caller import caller
 from gateway.security.gate import COOKIE
 from gateway.security.headers import SECURITY
 from gateway.security.origin import is_https
@@ -17,7 +17,6 @@ async def finish(deps: Deps, response: Response) -> Response:
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")  # what is here is private
-    response.headers["X-Request-ID"] = request_id()
     if caller().via == "session" and response.mimetype == "text/html" and "Set-Cookie" not in response.headers:
         set_session(deps, response, request.cookies[COOKIE])  # the store extends it, so the browser may as well
     return response

@@ -13,6 +13,8 @@ from pipeline.errors import Forbidden
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+# What proxies add: behind one on this machine, everybody seems to come from here.
+FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -51,6 +53,13 @@ def client_address(settings: ApiSettings) -> str:
             break
         address = candidate
     return address
+
+
+def is_from_here() -> bool:
+    """Whether a program on this machine asks by itself: from loopback, by a loopback name, and not through a proxy."""
+    if any(name in request.headers for name in FORWARDING):
+        return False
+    return _is_loopback(_peer()) and host_name(request.headers.get("Host", "")) in LOOPBACK
 
 
 def network_of(address: str) -> str:
@@ -97,6 +106,10 @@ def check_own_page() -> None:
 def _peer() -> str:
     client = request.scope.get("client")
     return str(client[0]) if client else "local"
+
+
+def _is_loopback(address: str) -> bool:
+    return _is_address(address) and ipaddress.ip_address(address).is_loopback
 
 
 def _is_address(text: str) -> bool:

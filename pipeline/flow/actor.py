@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import anyio
 
+from observability import metrics, trace
 from observability.log import Logger
-from observability.names import Event
+from observability.names import Attribute, Event, Span
+from observability.unexpected import Ledger
 from pipeline import errors, retry
 from pipeline.clock import Clock
+from pipeline.flow import telling
 from pipeline.flow.leases import Held
 from pipeline.flow.mailbox import Closed, Mailbox
 from pipeline.flow.notebook import Notebook
@@ -44,7 +47,7 @@ class Surroundings:
     queue: QueueSettings
     retry: RetrySettings
     random: Callable[[], float]
-    error_id: Callable[[], str]
+    mishaps: Ledger
     ring: Callable[[], None]  # tells the dispatcher that a row may be claimed
     news: Callable[[], None]  # tells the other role that something ended
     log: Logger
@@ -77,19 +80,35 @@ class Actor:
                 self.busy -= 1
 
     async def _work(self, claim: Claim, pulse: Pulse) -> None:
-        settled = False
-        notes = self._notebook(claim)
-        try:
-            pulse.expect(self.spec.deadline + STALL_GRACE_SECONDS)
-            outcome = await self._judge(claim, notes)
-            pulse.expect(COMMIT_SECONDS + STALL_GRACE_SECONDS)
-            finished = await self._commit(claim, outcome, notes, pulse)
-            settled = True
-            pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
-            await self._pass_on(claim, finished)
-        finally:
-            if not settled:
-                await self._give_back(claim, notes, pulse)
+        with trace.about(claim.trace, stage=self.spec.name, **telling.subject(claim)):
+            settled = False
+            notes = self._notebook(claim)
+            try:
+                with trace.span(
+                    Span.STAGE + self.spec.name, telling.entering(claim), parent=claim.trace, kind="consumer"
+                ) as span:
+                    finished = await self._take(claim, notes, pulse, span)
+                    settled = True
+                pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
+                await self._pass_on(claim, finished, span)
+            finally:
+                if not settled:
+                    await self._give_back(claim, notes, pulse)
+
+    async def _take(self, claim: Claim, notes: Notebook, pulse: Pulse, span: trace.Live) -> Finished | None:
+        """The step itself, then what came out of it onto the disk."""
+        began = self._shared.clock.monotonic()
+        pulse.expect(self.spec.deadline + STALL_GRACE_SECONDS)
+        outcome = await self._judge(claim, notes)
+        metrics.PROCESSING_SECONDS.record(self._shared.clock.monotonic() - began, stage=self.spec.name)
+        pulse.expect(COMMIT_SECONDS + STALL_GRACE_SECONDS)
+        with trace.span(Span.COMMIT):
+            stored = await self._commit(claim, outcome, notes, pulse)
+        if stored is None:
+            return None
+        outcome, finished = stored
+        self._told(claim, outcome, finished, span, self._shared.clock.monotonic() - began)
+        return finished
 
     def _notebook(self, claim: Claim) -> Notebook:
         store = self._shared.store
@@ -127,10 +146,14 @@ class Actor:
         return retry.decide(outcome, attempts=claim.attempts, policy=policy, random=self._shared.random)
 
     def _unexpected(self, claim: Claim, error: Exception) -> Retry:
-        error_id = self._shared.error_id()
-        self._shared.log.error(
-            Event.STAGE_FAILED, stage=self.spec.name, item=claim.subject, error_id=error_id, exc_info=error
+        error_id = self._shared.mishaps.note(
+            error,
+            place=Span.STAGE + self.spec.name,
+            item=telling.item(claim),
+            correlation_id=claim.trace.get("correlation_id"),
         )
+        trace.current().set({Attribute.ERROR_ID: error_id})
+        self._shared.log.error(Event.STAGE_FAILED, error_id=error_id, exc_info=error)
         reason = Reason(
             code="internal",
             hint="this is a fault of Atlas; please report it with the error id",
@@ -139,9 +162,12 @@ class Actor:
         )
         return Retry(reason=reason)
 
-    async def _commit(self, claim: Claim, outcome: Outcome, notes: Notebook, pulse: Pulse) -> Finished | None:
-        """Store the outcome; None when the lease is lost. What cannot be stored fails the item, as a bug of its stage.
+    async def _commit(
+        self, claim: Claim, outcome: Outcome, notes: Notebook, pulse: Pulse
+    ) -> tuple[Outcome, Finished] | None:
+        """Store the outcome, and say which one it was in the end; None when the lease is lost.
 
+        What cannot be stored fails the item, as a bug of its stage.
         While the store is busy or full the step is kept in hand for as long as it takes: nothing new is claimed then.
         """
         queue, steps, storable = self._shared.store.queue, notes.steps, True
@@ -150,10 +176,9 @@ class Actor:
                 finished = await queue.finish(
                     claim, outcome, steps=steps, following=self.spec.following, boot=self._shared.boot
                 )
-                self._tell(claim, outcome, finished)
-                return finished
+                return outcome, finished
             except errors.LeaseLost:
-                self._shared.log.warning(Event.LEASE_LOST, stage=self.spec.name, item=claim.subject)
+                self._shared.log.warning(Event.LEASE_LOST)
                 return None
             except (errors.StoreBusy, errors.StoreFull):
                 pulse.beat()
@@ -166,19 +191,18 @@ class Actor:
                 # Neither the outcome nor the steps are tried again: either may be what cannot be stored.
                 storable, steps, outcome = False, [], self._decided(claim, self._unexpected(claim, error))
 
-    def _tell(self, claim: Claim, outcome: Outcome, finished: Finished) -> None:
-        """In the log: what was given up is told, the daily business only to those who want to know all."""
-        said = {"stage": self.spec.name, "item": claim.subject}
-        match outcome:
-            case Bury(reason=reason):
-                event = Event.ITEM_STAYS if finished.state is State.DONE else Event.ITEM_BURIED
-                self._shared.log.info(event, **said, code=reason.code, detail=reason.detail)
-            case Retry(reason=reason):
-                self._shared.log.debug(Event.ITEM_RETRIED, **said, code=reason.code, detail=reason.detail)
-            case _:
-                self._shared.log.debug(Event.ITEM_FINISHED, **said)
+    def _told(self, claim: Claim, outcome: Outcome, finished: Finished, span: trace.Live, seconds: float) -> None:
+        telling.tell(
+            self._shared.log,
+            claim,
+            outcome,
+            stage=self.spec.name,
+            state=finished.state,
+            span=span,
+            seconds=seconds,
+        )
 
-    async def _pass_on(self, claim: Claim, finished: Finished | None) -> None:
+    async def _pass_on(self, claim: Claim, finished: Finished | None, span: trace.Live) -> None:
         self._shared.held.drop(claim)
         self.finished += 1
         if claim.crashes:
@@ -187,7 +211,7 @@ class Actor:
         if finished is None:
             return
         if finished.next is not None and self._onward is not None:
-            await self._forward(finished.next, self._onward)
+            await self._forward(telling.led_to(finished.next, span), self._onward)
         elif finished.state in (State.WAITING, State.READY) or claim.feed is not None:
             self._shared.ring()
         if finished.next is None:
@@ -214,7 +238,9 @@ class Actor:
         )
         self._shared.held.drop(claim)
         with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
-            await self._commit(claim, self._decided(claim, Retry(reason=reason)), notes, pulse)
+            stored = await self._commit(claim, self._decided(claim, Retry(reason=reason)), notes, pulse)
+            if stored is not None:
+                self._told(claim, *stored, trace.current(), self.spec.deadline + STALL_GRACE_SECONDS)
             self._shared.ring()
 
     async def _release(self, claim: Claim) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 import anyio
 
+from observability.log import Logger
 from pipeline import errors
 from pipeline.clock import Clock
+from pipeline.flow import telling
 from pipeline.flow.leases import Held
 from pipeline.flow.mailbox import Mailbox
 from pipeline.flow.pulse import Pulse
@@ -35,6 +37,7 @@ class Dispatcher:
         *,
         boot: str,
         clock: Clock,
+        log: Logger,
         fallback_seconds: float = FALLBACK_SECONDS,
     ) -> None:
         self._queue = queue
@@ -42,6 +45,7 @@ class Dispatcher:
         self._held = held
         self._boot = boot
         self._clock = clock
+        self._log = log
         self._fallback = fallback_seconds
         self._bell = anyio.Event()
         self._left: frozenset[int] = frozenset()  # the actors that the last claim left rows behind for
@@ -84,9 +88,11 @@ class Dispatcher:
         room = {hundred: box.room for hundred, box in self._mailboxes.items()}
         if not any(places > 0 for places in room.values()):
             return False
+        began = self._clock.monotonic()
         claimed = await self._queue.claim(room, boot=self._boot)
+        took, now = self._clock.monotonic() - began, self._clock.wall_ms()
         refused: list[Claim] = []
-        for claim in claimed:
+        for claim in (telling.claimed(each, took, now, self._log) for each in claimed):
             hundred = claim.stage - claim.stage % 100
             self._held.add(claim)
             if not self._mailboxes[hundred].offer(claim):

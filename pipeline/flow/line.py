@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from observability.log import Logger
+from observability.unexpected import Ledger
 from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.flow.actor import Actor, Surroundings
@@ -31,7 +32,7 @@ class Line:
         queue: QueueSettings,
         retry: RetrySettings,
         random: Callable[[], float],
-        error_id: Callable[[], str],
+        mishaps: Ledger,
         news: Callable[[], None],
         log: Logger,
     ) -> None:
@@ -40,7 +41,7 @@ class Line:
         self.mailboxes = {
             spec.hundred: Mailbox(spec.slots, on_room=partial(self._room_made, spec.hundred)) for spec in specs
         }
-        self.dispatcher = Dispatcher(store.queue, self.mailboxes, self.held, boot=boot, clock=clock)
+        self.dispatcher = Dispatcher(store.queue, self.mailboxes, self.held, boot=boot, clock=clock, log=log)
         self.keeper = LeaseKeeper(
             store.queue, self.held, boot=boot, lease_seconds=queue.lease_seconds, ring=self.dispatcher.ring
         )
@@ -52,7 +53,7 @@ class Line:
             queue=queue,
             retry=retry,
             random=random,
-            error_id=error_id,
+            mishaps=mishaps,
             ring=self.dispatcher.ring,
             news=self._item_ended,
             log=log,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from observability import trace
+from observability.names import Attribute, Span
 from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.documents import Document
@@ -46,6 +48,17 @@ class Notebook:
         detail: str = "",
     ) -> None:
         now = self._clock.monotonic()
+        trace.ended(
+            Span.STEP + code.name.lower(),
+            now - self._last,
+            {
+                Attribute.STAGE: int(code),
+                Attribute.METHOD: method or None,
+                Attribute.BYTES: bytes,
+                Attribute.CODE: error,
+                Attribute.DETAIL: detail or None,
+            },
+        )
         if len(self.steps) < STEPS_MOST:
             self.steps.append(
                 StepEntry(

@@ -8,6 +8,7 @@ from typing import assert_never
 import apsw
 import msgspec
 
+from observability.carrier import new_trace
 from pipeline import errors
 from pipeline.effects import (
     ClaimContent,
@@ -245,7 +246,9 @@ def keep_entries(conn: apsw.Connection, to: Applying, feed_id: int, entries: Seq
         known = conn.execute("SELECT 1 FROM seen WHERE feed_id = ? AND entry_key = ?", (feed_id, entry.entry_key)).get
         if known is not None:
             continue
-        asked = intake.Intake(submission=entry.submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits)
+        # Each a trace of its own: a feed of a thousand entries is not one story.
+        submission = msgspec.structs.replace(entry.submission, trace=new_trace(to.random))
+        asked = intake.Intake(submission=submission, uid=new_uid(to.now, to.random), now=to.now, limits=to.limits)
         try:
             accepted = intake.accept(conn, asked)
         except errors.QueueFull:  # said before anything is written

@@ -25,6 +25,11 @@ class BreakerStore:
         """Every breaker that has something to remember, by name."""
         return await self._db.read(_all)
 
+    async def providers_open(self) -> tuple[str, ...]:
+        """The names of providers that are left alone for now."""
+        query = "SELECT substr(name, 10) FROM breakers WHERE name GLOB 'provider:*' AND state <> 'closed' ORDER BY name"
+        return await self._db.read(lambda conn: tuple(rows.text(name) for (name,) in conn.execute(query)))
+
     async def save(self, breaker: Breaker) -> None:
         """Keep a breaker as it is now; one with nothing to remember is forgotten. Repeatable."""
         await self._db.write(lambda conn: _save(conn, breaker))

@@ -28,10 +28,11 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """What is free, and what of it is not for taking in; in bytes."""
+    """What is free, what of it is not for taking in, and how large the disk is; in bytes."""
 
     free: int
     reserve: int
+    total: int
 
     @property
     def is_low(self) -> bool:
@@ -84,4 +85,8 @@ class Disk:
 
     def _look(self) -> Room | None:
         space = self._measure()
-        return None if space is None else Room(free=space.free, reserve=reserve(space.total, self._settings))
+        return (
+            None
+            if space is None
+            else Room(free=space.free, reserve=reserve(space.total, self._settings), total=space.total)
+        )

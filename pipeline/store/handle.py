@@ -37,6 +37,7 @@ from pipeline.store.disk import Disk, Measure, space_of
 from pipeline.store.feeds import FeedStore
 from pipeline.store.items import ItemStore
 from pipeline.store.migrate import check_header, migrate, migrations
+from pipeline.store.mishaps import MishapStore
 from pipeline.store.outbox import OutboxStore
 from pipeline.store.ports import Db
 from pipeline.store.queue import QueueStore
@@ -46,6 +47,7 @@ from pipeline.store.search import SearchStore
 from pipeline.store.status import StatusStore
 from pipeline.store.steps import refers_to_bodies
 from pipeline.store.tokens import TokenStore
+from pipeline.store.traces import TraceStore
 from pipeline.store.writer import Writer
 
 ARCHIVE_READERS = 2
@@ -64,6 +66,8 @@ class Store(NamedTuple):
     outbox: OutboxStore
     breakers: BreakerStore
     retries: RetryStore
+    traces: TraceStore
+    mishaps: MishapStore
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +111,9 @@ async def open_store(
             queue=queue,
             retry=retry,
         )
-        bodies = BodyStore(await _archive(stack, folder / database.archive_path, database, db, inline=inline), clock)
+        files = {"atlas": folder / database.path, "archive": folder / database.archive_path}
+        archive = await _archive(stack, files["archive"], database, db, inline=inline)
+        bodies = BodyStore(archive, clock)
         yield Store(
             items=ItemStore(db, bodies),
             queue=QueueStore(db, bodies),
@@ -115,10 +121,12 @@ async def open_store(
             bodies=bodies,
             feeds=FeedStore(db),
             tokens=TokenStore(db),
-            status=StatusStore(db),
+            status=StatusStore(db, files=files, archive=archive),
             outbox=OutboxStore(db),
             breakers=BreakerStore(db),
             retries=RetryStore(db),
+            traces=TraceStore(db),
+            mishaps=MishapStore(db),
         )
 
 
@@ -164,7 +172,7 @@ async def _open(
             return executor
 
         with mapped(f"open {path}"):
-            writer = Writer(await connection(READ_WRITE, prepare))
+            writer = Writer(await connection(READ_WRITE, prepare), name)
             reading = [await connection(READ_ONLY, prepare_reader(caches)) for _ in range(readers)]
         with _alone():
             async with anyio.create_task_group() as group:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import apsw
 import msgspec
 
@@ -167,6 +169,7 @@ def _accept_again(conn: apsw.Connection, intake: Intake, item_id: int) -> Accept
         requeued = state == State.DEAD or (undeleted and state != State.DONE)
     if requeued:
         requeue(conn, item_id, intake.now, intake.limits)
+        goes_on_in(conn, item_id, submission.trace)
     if (changed or undeleted) and (state == State.DONE or kept.of(conn, item_id) is not None):
         search.index(conn, item_id)  # it is kept, or was before it is done again, and is readable until then
     return Accepted(uid=uid, item_id=item_id, created=False, requeued=requeued, undeleted=undeleted)
@@ -190,6 +193,12 @@ def undelete(conn: apsw.Connection, item_id: int, now: int) -> None:
     conn.execute("UPDATE items SET deleted_at = NULL, changed_at = ? WHERE id = ?", (now, item_id))
     conn.execute("DELETE FROM tombstones WHERE item_id = ?", (item_id,))
     outbox.append(conn, now, Event.UNDELETED, item_id)
+
+
+def goes_on_in(conn: apsw.Connection, item_id: int, trace: Mapping[str, str]) -> None:
+    """What happens to the item from now on belongs to this trace: that of the request that asked for it."""
+    if trace:
+        conn.execute("UPDATE items SET trace = ? WHERE id = ?", (msgspec.json.encode(trace).decode(), item_id))
 
 
 def requeue(conn: apsw.Connection, item_id: int, now: int, limits: QueueSettings) -> None:

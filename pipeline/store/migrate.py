@@ -12,7 +12,7 @@ import apsw
 from pipeline import errors
 
 APPLICATION_ID = 0x41544C53  # "ATLS"
-SCHEMA_VERSION = 4  # of this code: what `oldest_code` in a newer file is compared with
+SCHEMA_VERSION = 5  # of this code: what `oldest_code` in a newer file is compared with
 
 
 class Migration:

@@ -12,6 +12,8 @@ from typing import Final
 import apsw
 import msgspec
 
+from observability.carrier import new_trace
+from pipeline.ids import Random, system_random
 from pipeline.items import Kind
 from pipeline.lifecycle import ENTRY, IN_FLIGHT, Priority, Stage, State, Verdict
 from pipeline.settings import QueueSettings
@@ -48,7 +50,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What to do, and for whom. `start` is the hundred of a replay, None a retry.
 
-    `priority` None: as each item was. Of the backlog, `share` is whose part may be filled.
+    `priority` None: as each item was. Of the backlog, `share` is whose part may be filled. `trace` is the context of
+    whoever asks: an item asked for `alone` goes on in it, several get traces of their own under its correlation id.
     """
 
     now: int
@@ -56,6 +59,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     start: int | None = None
     priority: Priority | None = None
     share: Priority = Priority.PERSON
+    trace: dict[str, str] = {}
+    alone: bool = False
 
 
 class _Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +71,7 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
     has_document: bool
 
 
-def redo(conn: apsw.Connection, uids: Sequence[str], order: Order) -> tuple[Done, ...]:
+def redo(conn: apsw.Connection, uids: Sequence[str], order: Order, random: Random = system_random) -> tuple[Done, ...]:
     """Do these items again, in order. Shorter than `uids` when the backlog took only the first of them."""
     done: list[Done] = []
     for uid in uids:
@@ -77,6 +82,9 @@ def redo(conn: apsw.Connection, uids: Sequence[str], order: Order) -> tuple[Done
         deed = _retry(conn, found, order) if order.start is None else _replay(conn, found, order, order.start)
         if deed is None:
             break
+        if deed in TOUCHED:
+            trace = order.trace if order.alone else new_trace(random, correlation_id=order.trace.get("correlation_id"))
+            intake.goes_on_in(conn, found.item_id, trace)
         done.append(Done(uid=uid, deed=deed))
     return tuple(done)
 

@@ -72,42 +72,59 @@ class RetryStore:
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    async def retry(self, uids: Sequence[str]) -> Redone:
+    async def retry(self, uids: Sequence[str], *, trace: dict[str, str] | None = None) -> Redone:
         """Dead: from the beginning, with all attempts. Waiting: now. Done: fetched again, readable meanwhile.
 
         In pieces, each atomic; repeatable, because what is in flight is left alone. Raises QueueFull when the backlog
-        takes no more, after having kept what fitted.
+        takes no more, after having kept what fitted. `trace`: the context of whoever asks (redo.Order).
         """
-        return await self._all(uids, self._order())
+        return await self._all(uids, self._order(trace=trace, alone=len(uids) == 1))
 
-    async def retry_where(self, selection: Selection) -> Redone:
+    async def retry_where(self, selection: Selection, *, trace: dict[str, str] | None = None) -> Redone:
         """The same for all that match, among dead and waiting items unless it names a state."""
-        return await self._where(within(selection, RETRIED), self._order(share=Priority.IMPORT))
+        return await self._where(within(selection, RETRIED), self._order(share=Priority.IMPORT, trace=trace))
 
-    async def replay(self, uids: Sequence[str], start: int) -> Redone:
+    async def replay(self, uids: Sequence[str], start: int, *, trace: dict[str, str] | None = None) -> Redone:
         """Run from the hundred `start` on again, from the archived bodies. As `retry`; several give way to persons."""
         bulk = Priority.IMPORT if len(uids) > 1 else None
-        return await self._all(uids, self._order(start=start, priority=bulk, share=bulk or Priority.PERSON))
+        order = self._order(
+            start=start, priority=bulk, share=bulk or Priority.PERSON, trace=trace, alone=len(uids) == 1
+        )
+        return await self._all(uids, order)
 
-    async def replay_where(self, selection: Selection, start: int) -> Redone:
+    async def replay_where(self, selection: Selection, start: int, *, trace: dict[str, str] | None = None) -> Redone:
         """The same for all that match, among done and dead items unless it names a state."""
-        order = self._order(start=start, priority=Priority.IMPORT, share=Priority.IMPORT)
+        order = self._order(start=start, priority=Priority.IMPORT, share=Priority.IMPORT, trace=trace)
         return await self._where(within(selection, REPLAYED), order)
 
     def _order(
-        self, *, start: int | None = None, priority: Priority | None = None, share: Priority = Priority.PERSON
+        self,
+        *,
+        start: int | None = None,
+        priority: Priority | None = None,
+        share: Priority = Priority.PERSON,
+        trace: dict[str, str] | None = None,
+        alone: bool = False,
     ) -> Order:
         if start is not None and start not in STARTS:
             raise errors.InvalidInput(f"a replay cannot begin at {start}", hint=f"one of {STARTS}")
         now = self._db.clock.wall_ms()
-        return Order(now=now, limits=self._db.queue, start=start, priority=priority, share=share)
+        return Order(
+            now=now,
+            limits=self._db.queue,
+            start=start,
+            priority=priority,
+            share=share,
+            trace=trace or {},
+            alone=alone and bool(trace),
+        )
 
     async def _all(self, uids: Sequence[str], order: Order) -> Redone:
         unique = tuple(dict.fromkeys(uids))
         done: list[Done] = []
         for first in range(0, len(unique), AT_ONCE):
             piece = unique[first : first + AT_ONCE]
-            made = await self._db.write(partial(redo.redo, uids=piece, order=order))
+            made = await self._db.write(partial(redo.redo, uids=piece, order=order, random=self._db.random))
             done += made
             if len(made) < len(piece):
                 raise _full(done, len(unique))
@@ -120,7 +137,7 @@ class RetryStore:
 
         def write(conn: apsw.Connection, piece: Sequence[str]) -> tuple[int, tuple[Done, ...]]:
             matching = redo.still(conn, piece, sql, values)
-            return len(matching), redo.redo(conn, matching, order)
+            return len(matching), redo.redo(conn, matching, order, self._db.random)
 
         for first in range(0, len(uids), AT_ONCE):
             wanted, made = await self._db.write(partial(write, piece=uids[first : first + AT_ONCE]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 import anyio
@@ -11,8 +13,10 @@ import msgspec
 
 from pipeline import errors
 from pipeline.store import counts, rows
+from pipeline.store.bodies import Archive
 from pipeline.store.counts import Count
 from pipeline.store.disk import Room
+from pipeline.store.figures import SWEPT, Figures, FileSize, figures, file_size
 from pipeline.store.ports import Db
 
 IDEMPOTENCY_MS = 86_400_000  # a key is remembered for a day
@@ -56,8 +60,27 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
 class StatusStore:
     """`store.status`"""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, *, files: Mapping[str, Path], archive: Archive) -> None:
         self._db = db
+        self._files = files
+        self._archive = archive
+
+    async def figures(self) -> Figures:
+        """What monitors are told, as of one moment; never a scan."""
+        return await self._db.read(lambda conn: figures(conn, self._db.queue))
+
+    def engine(self) -> str:
+        """The version of the database engine."""
+        return apsw.sqlite_lib_version()
+
+    def file_sizes(self) -> tuple[FileSize, ...]:
+        """How large the databases and their write-ahead logs are."""
+        return tuple(file_size(name, path) for name, path in self._files.items())
+
+    def writes_waiting(self) -> dict[str, int]:
+        """How many writes of this process wait for the next transaction, by database."""
+        waiting = {"atlas": self._db.writer.waiting}
+        return waiting if self._archive.writer is None else waiting | {"archive": self._archive.writer.waiting}
 
     async def counts(self) -> tuple[Count, ...]:
         """How many items are at which stage in which state; never a scan."""
@@ -103,19 +126,9 @@ class StatusStore:
         """The room on the disk, as the guard of saving and claiming sees it; None when that cannot be known."""
         return self._db.disk.room()
 
-    async def swept_at(self) -> int | None:
-        """When the scheduler's last round was (wall ms); None before the first."""
-        return await self._db.read(_swept_at)
-
     def writer_busy_seconds(self) -> float:
         """How long the write at work has taken: a disk that hangs shows here, a foreign lock for 5 s only."""
         return self._db.writer.busy_seconds
-
-    async def drift(self) -> int:
-        """What the last recount found: how many counts were off."""
-        return await self._db.read(
-            lambda conn: rows.integer(conn.execute("SELECT n FROM totals WHERE name = 'drift'").get)
-        )
 
     async def sweep(self) -> Swept:
         """The scheduler's round: recount, prune what has served its time, let SQLite tune its statistics."""
@@ -127,13 +140,8 @@ class StatusStore:
 
 
 def _recount(conn: apsw.Connection, now: int) -> int:
-    conn.execute("INSERT OR REPLACE INTO totals (name, n) VALUES ('swept_at', ?)", (now,))
+    conn.execute("INSERT OR REPLACE INTO totals (name, n) VALUES (?, ?)", (SWEPT, now))
     return counts.recount(conn)
-
-
-def _swept_at(conn: apsw.Connection) -> int | None:
-    found = conn.execute("SELECT n FROM totals WHERE name = 'swept_at'").get
-    return None if found is None else rows.integer(found)
 
 
 def _nothing(_conn: apsw.Connection) -> None:

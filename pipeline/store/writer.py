@@ -14,6 +14,7 @@ from typing import Generic, TypeVar, cast
 import anyio
 import apsw
 
+from observability import metrics
 from pipeline import errors
 from pipeline.store.connection import Executor, mapped, mapping
 
@@ -43,8 +44,9 @@ class _Request(Generic[T]):
 class Writer:
     """Group commit over one Executor. `run()` must be running somewhere for `submit()` to return."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, name: str = "atlas") -> None:
         self._executor = executor
+        self._name = name
         self._pending: deque[_Request[object]] = deque()
         self._news = anyio.Event()
         self._broken: errors.StoreError | None = None
@@ -105,6 +107,7 @@ class Writer:
             batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
             self._busy_since = anyio.current_time()
             await self._commit(batch)
+            metrics.COMMIT_SECONDS.record(self.busy_seconds, database=self._name)
             self._busy_since = None
             if self._broken is not None:
                 raise self._broken

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from observability import trace
+from observability.names import Attribute, Span
 from pipeline.clock import Clock
 from pipeline.errors import FetchTimeout, HttpStatus
 from stages.fallback.archive_today import ArchiveToday
@@ -48,6 +50,12 @@ class Chain:
 
         One that takes longer than `seconds` is in trouble, and its breaker learns of it.
         """
+        with trace.span(Span.PROVIDER + provider.name, {Attribute.URL: sought.url}) as span:
+            copy = await self._asked(provider, sought, seconds)
+            span.set({Attribute.OUTCOME: "no_copy" if copy is None else "copy"})
+            return copy
+
+    async def _asked(self, provider: Provider, sought: Sought, seconds: float) -> Copy | None:
         if not provider.is_third_party:
             return await _find(provider, sought, seconds)
         async with self._breakers.passing(f"provider:{provider.name}") as passage:

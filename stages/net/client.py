@@ -27,6 +27,7 @@ from stages.net.errors import mapped
 from stages.net.guard import Guard
 from stages.net.headers import Headers, content_type, retry_after
 from stages.net.hosts import Hosts
+from stages.net.outgoing import Answer, outgoing
 from stages.net.pool import Pool
 from stages.net.target import Target
 from stages.settings import NetSettings
@@ -144,23 +145,26 @@ class Fetcher:
         if hops > self._settings.max_redirects:
             raise RedirectRefused(f"{target.host} is behind more than {self._settings.max_redirects} redirects")
 
-    async def _ask(self, target: Target, extra: Mapping[str, str], left: float, limit: Limit) -> _Answer:
+    async def _ask(self, target: Target, extra: Mapping[str, str], left: float, limit: Limit) -> Answer:
         """One request, within `left` seconds of the host's time: waiting for a turn there does not count."""
         name = f"host:{target.place}"
         if self._breakers is not None:
             self._breakers.check(name)  # who would not be let through later waits for no turn either
         async with self._hosts.turn(target.place), self._passing(name) as passage:
-            started = anyio.current_time()
-            with anyio.move_on_after(left), mapped(target.host):
-                return await self._exchange(target, extra, limit, passage, started)
-            raise FetchTimeout(f"{target.host} took longer than {self._settings.total_seconds:g} s in all", hint=_SLOW)
+            with outgoing(target.text) as seen:
+                started = anyio.current_time()
+                with anyio.move_on_after(left), mapped(target.host):
+                    return seen(await self._exchange(target, extra, limit, passage, started))
+                raise FetchTimeout(
+                    f"{target.host} took longer than {self._settings.total_seconds:g} s in all", hint=_SLOW
+                )
 
     def _passing(self, name: str) -> AbstractAsyncContextManager[Passage]:
         return nullcontext(Passage()) if self._breakers is None else self._breakers.passing(name)
 
     async def _exchange(
         self, target: Target, extra: Mapping[str, str], limit: Limit, passage: Passage, started: float
-    ) -> _Answer:
+    ) -> Answer:
         answer = await self._send(target, extra)
         try:
             fields = Headers(answer.headers)
@@ -171,7 +175,7 @@ class Fetcher:
                 content = await read_body(answer, fields, target.host, limit)
         finally:
             await answer.aclose()
-        return _Answer(
+        return Answer(
             status=answer.status,
             fields=fields,
             content=content,
@@ -197,17 +201,6 @@ class Fetcher:
         raise FetchTimeout(f"{target.host} sent no answer within {seconds:g} s", hint=_SLOW)
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request brought; `content` is None for a redirect. `seconds` is what the host took."""
-
-    status: int
-    fields: Headers
-    content: bytes | None
-    retry_after: float | None
-    http_version: str
-    seconds: float
-
-
 def _tell(passage: Passage, status: int, wait: float | None) -> None:
     """What an answer says about its host: that it wants to be left alone, that it is broken, or nothing bad."""
     if status == 429 or (status >= 500 and wait is not None):
@@ -220,7 +213,7 @@ def _goes_along(name: str) -> bool:
     return name.lower() in _KEPT_ACROSS_HOSTS or name.lower().startswith(("sec-fetch-", "sec-ch-ua"))
 
 
-def _response(answer: _Answer, target: Target, *, url: str, hops: int) -> Response:
+def _response(answer: Answer, target: Target, *, url: str, hops: int) -> Response:
     media_type, charset = content_type(answer.fields.get("content-type"))
     return Response(
         url=url,

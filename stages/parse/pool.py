@@ -7,12 +7,15 @@ its process is killed. A process that was killed, died or has read enough pages 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 import anyio
 
+from observability import metrics, trace
+from observability.names import Attribute, Span
 from pipeline.documents import Enriched, Extracted
 from pipeline.errors import ParseCrashed, ParseError, ParseTimeout, Unsupported
 from stages.feeds.entries import ParsedFeed
@@ -111,16 +114,20 @@ class ParsePool:
                 raise _failure(other)
 
     async def _run(self, job: Job) -> Answer:
-        async with self._places:
-            process = self._take()
-            well = False
-            try:
-                await process.ready()
-                answer = await self._ask(process, job)
-                well = not isinstance(answer, OutOfMemory)
-            finally:
-                self._give_back(process, well=well)
-            return answer
+        kind, asked = type(job).__name__.removesuffix("Job").lower(), anyio.current_time()
+        with trace.span(Span.PARSE + kind) as span:
+            async with self._places:
+                process = self._take()
+                well = False
+                try:
+                    await process.ready()
+                    span.set({Attribute.PROCESS: process.pid, Attribute.WAITED: anyio.current_time() - asked})
+                    with _timed(kind) as seen:
+                        answer = seen(await self._ask(process, job))
+                    well = not isinstance(answer, OutOfMemory)
+                finally:
+                    self._give_back(process, well=well)
+                return answer
 
     async def _ask(self, process: ParseProcess, job: Job) -> Answer:
         seconds = self._settings.deadline_seconds
@@ -158,6 +165,25 @@ class ParsePool:
 
     def _start(self) -> ParseProcess:
         return ParseProcess(memory_mib=self._settings.memory_mib, environ=self._environ)
+
+
+@contextmanager
+def _timed(job: str) -> Iterator[Callable[[Answer], Answer]]:
+    """The time a process takes for a job, and how that ends."""
+    began, result = anyio.current_time(), "cancelled"
+
+    def seen(answer: Answer) -> Answer:
+        nonlocal result
+        result = "failed" if isinstance(answer, Failed) else "crashed" if isinstance(answer, OutOfMemory) else "ok"
+        return answer
+
+    try:
+        yield seen
+    except ParseError as error:
+        result = "timeout" if isinstance(error, ParseTimeout) else "crashed"
+        raise
+    finally:
+        metrics.PARSE_SECONDS.record(anyio.current_time() - began, job=job, result=result)
 
 
 def _failure(answer: Answer) -> ParseError:

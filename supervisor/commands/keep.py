@@ -10,7 +10,7 @@ import msgspec
 
 from gateway import shape, wire
 from gateway.intake import submission
-from observability.trace import new_trace
+from observability.carrier import new_trace
 from pipeline.errors import AtlasError, InvalidInput
 from pipeline.ids import system_random
 from pipeline.items import Accepted, Submission

@@ -54,6 +54,10 @@ def test_each_edge_of_the_system_is_in_one_place() -> None:
     assert within(importers("hypercorn"), "supervisor/serve.py") == set()
     assert within(importers("trafilatura"), "stages/text/") == set()
     assert within(importers("rich"), "supervisor/") == set()
+    assert within(importers("opentelemetry"), "observability/") == set()
+    assert (
+        within(importers("opentelemetry.sdk") | importers("opentelemetry.exporter"), "observability/setup.py") == set()
+    )
     assert within(importers("argparse"), "supervisor/") == set()
 
 

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from observability.log import get_logger
+from observability.unexpected import Ledger
 from pipeline.flow.line import Line
 from pipeline.flow.pulse import Pulse
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
@@ -54,6 +55,7 @@ class Bench:
         self.queue = queue
         self.retry = retry
         self.news = 0
+        self.mishaps = Ledger(lambda: 0)
         self.line: Line | None = None
 
     def build(self, handlers: dict[int, Handler], *, slots: int = 2, deadline: float = 5.0) -> dict[int, FakeStage]:
@@ -72,7 +74,7 @@ class Bench:
             queue=self.queue,
             retry=self.retry,
             random=lambda: 1.0,
-            error_id=lambda: "E1",
+            mishaps=self.mishaps,
             news=self._count,
             log=get_logger(),
         )

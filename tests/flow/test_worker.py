@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from observability.log import get_logger
+from observability.unexpected import Ledger
 from pipeline.lifecycle import State
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.stage import StageContext, StageSpec
@@ -56,6 +57,7 @@ async def working(store: Store, folder: Path, handlers: dict[int, Handler], *, s
             own_bell=bell,
             notify=Notify(None),
             log=get_logger(),
+            mishaps=Ledger(lambda: 0),
         )
         stack.push_async_callback(worker.line.give_back)
         nursery = await stack.enter_async_context(trio.open_nursery())

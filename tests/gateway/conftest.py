@@ -13,12 +13,17 @@ from gateway.app import create_app
 from gateway.deps import Deps
 from gateway.news import News
 from gateway.settings import ApiSettings
+from observability.unexpected import Ledger
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.handle import open_store
 from tests.gateway.site import Site
 from tests.store.hands import TestClock
 
 Story = Callable[[Site], Awaitable[None]]
+
+
+async def _no_worker() -> str | None:
+    return None
 
 
 @pytest.fixture
@@ -36,6 +41,9 @@ def gateway(tmp_path: Path) -> Callable[..., None]:
                     ring=lambda: rings.append(None),
                     version="test",
                     news=News(),
+                    mishaps=Ledger(clock.wall_ms),
+                    worker_metrics=_no_worker,
+                    scrape=lambda: None,
                 )
                 site = Site(deps=deps, app=create_app(deps), clock=clock, rings=rings, folder=tmp_path)
                 await asyncio.wait_for(story(site), 30)

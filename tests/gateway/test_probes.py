@@ -23,7 +23,22 @@ def test_health_is_degraded_without_a_worker_and_ok_with_one_that_reports(gatewa
             "breakers_open": {"hosts": 0, "providers": []},
             "providers_off": [],
             "last_sweep": None,
-            "problems": [],
+            "components": {
+                name: {"state": "ok", "reason": "", "age_seconds": 0.0 if name == "worker" else None}
+                for name in (
+                    "database",
+                    "disk",
+                    "wal",
+                    "archive",
+                    "queue",
+                    "worker",
+                    "actors",
+                    "scheduler",
+                    "conservation",
+                    "backup",
+                    "errors",
+                )
+            },
             "timestamp": "2026-09-21T14:13:20.000Z",
             "version": "test",
         }

@@ -93,7 +93,7 @@ def test_past_its_cap_a_request_is_told_to_come_back(gateway):
             waiting = [
                 asyncio.create_task(ask(port, head("GET", f"/api/v1/items/{uid}?wait=30", token))) for _ in range(3)
             ]
-            cap: Any = site.app.asgi_app
+            cap: Any = site.app.asgi_app._app
             async with asyncio.timeout(10):
                 while cap.in_hand < 3:  # noqa: ASYNC110 - it has no event, and needs none
                     await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from random import Random
 import msgspec
 import trio
 
+from observability.unexpected import Ledger
 from pipeline import ids
 from pipeline.clock import Clock
 from pipeline.errors import StoreBusy, StoreError
@@ -213,6 +214,7 @@ class Service:
             own_bell=bell,  # type: ignore[arg-type]
             notify=Notify(None),
             log=around.journal,  # type: ignore[arg-type]
+            mishaps=Ledger(around.clock.wall_ms),
         )
         worker.line.dispatcher._fallback = FALLBACK_SECONDS
         process = self.process

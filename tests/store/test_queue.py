@@ -227,7 +227,7 @@ async def test_a_recount_finds_and_mends_counts_that_are_off(tmp_path: Path, clo
         await accept(store, 2)
         await store.status._db.write(lambda conn: conn.execute("UPDATE counts SET n = 7").get)
         assert (await store.status.sweep()).drift == 5
-        assert await store.status.drift() == 5
+        assert (await store.status.figures()).drift == 5
         assert (await store.status.sweep()).drift == 0
 
 

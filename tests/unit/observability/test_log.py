@@ -43,6 +43,7 @@ def configured(settings: LogSettings | None = None, data: Path | None = None) ->
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    log.flush()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -90,6 +91,7 @@ def test_levels_below_the_setting_are_dropped_for_us_and_for_libraries() -> None
 def test_text_is_one_readable_line_that_foreign_text_cannot_break() -> None:
     stream = configured(LogSettings(format="text"))
     log.get_logger().warning(Event.ITEM_BURIED, title="a\nb\x1b[2J")
+    log.flush()
     (line,) = stream.getvalue().splitlines()
     assert "item.buried" in line
     assert "\x1b[2J" not in line
@@ -99,8 +101,10 @@ def test_a_log_file_gets_json_beside_the_stream_and_survives_being_moved_away(tm
     configured(LogSettings(format="text", file="logs/atlas.log"), data=tmp_path)
     file = tmp_path / "logs" / "atlas.log"
     log.get_logger().info(Event.ROLE_STARTED)
+    log.flush()
     file.rename(tmp_path / "old.log")
     log.get_logger().info(Event.ROLE_STOPPED)
+    log.flush()
     assert json.loads((tmp_path / "old.log").read_text())["event"] == "role.started"
     assert json.loads(file.read_text())["event"] == "role.stopped"
 

@@ -20,7 +20,9 @@ class Chaos:
         self.dice = random.Random(seed)
         self.alive: dict[str, int] = {}
         self.supervisors: list[Supervisor] = []
-        self.hooks = Hooks(report=lambda _: None, new_error_id=lambda: "e", random=self.dice.random, stuck=self.stuck)
+        self.hooks = Hooks(
+            report=lambda _: None, error_id=lambda _error, _path: "e", random=self.dice.random, stuck=self.stuck
+        )
 
     @staticmethod
     def stuck(path: str) -> None:

@@ -21,11 +21,9 @@ class World:
         self.stuck: list[str] = []
         self.free = trio.Event()
         self._ids = 0
-        self.hooks = Hooks(
-            report=self.events.append, new_error_id=self._new_id, random=lambda: 1.0, stuck=self._on_stuck
-        )
+        self.hooks = Hooks(report=self.events.append, error_id=self._new_id, random=lambda: 1.0, stuck=self._on_stuck)
 
-    def _new_id(self) -> str:
+    def _new_id(self, _error: BaseException, _path: str) -> str:
         self._ids += 1
         return f"e{self._ids}"
 

@@ -1,0 +1,241 @@
+"""The only file that knows OpenTelemetry's SDK: makes tracer and meter of a role, and says where their findings go.
+
+Nothing here holds up an item: spans wait in bounded queues, what does not fit is dropped and counted, and a collector
+that does not answer is tried by a thread of its own, two seconds at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Final, Protocol
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from observability import exposition, metrics, trace
+from observability.names import Attribute
+from observability.settings import MetricsSettings, TraceSettings
+from observability.spans import Scalar, SpanRecord
+
+KEPT_MOST: Final = 8192  # spans that wait to be stored for the timelines: a second or two of a busy worker
+SENT_MOST: Final = 4096  # spans that wait for the collector, or for the way there
+BATCH: Final = 512
+EXPORT_SECONDS: Final = 2.0  # for one batch, its retries included
+SHUTDOWN_SECONDS: Final = 2.0
+
+
+class Observed(Protocol):
+    """A role that is seen."""
+
+    def scrape(self) -> str | None:
+        """The metrics of this process; None when they are switched off."""
+        ...
+
+    def take_kept(self) -> list[SpanRecord]:
+        """Spans of items that ended since the last time, to be stored."""
+        ...
+
+    def take_outgoing(self, most: int) -> list[SpanRecord]:
+        """Spans for the collector, of a role that has no way there itself."""
+        ...
+
+    def put_back(self, batch: list[SpanRecord]) -> None:
+        """They could not be handed on: the next batch begins with them."""
+        ...
+
+    def pass_on(self, batch: list[SpanRecord]) -> None:
+        """Send another role's spans to the collector."""
+        ...
+
+    def shutdown(self) -> None:
+        """Send what waits, within SHUTDOWN_SECONDS, and report nothing more."""
+        ...
+
+
+def observe(role: str, *, traces: TraceSettings, figures: MetricsSettings, version: str, has_network: bool) -> Observed:
+    """Begin to trace and to count in this process. `has_network`: spans for the collector are sent from here."""
+    return _Observed(role, traces, figures, version, has_network=has_network)
+
+
+class _Observed:
+    def __init__(
+        self, role: str, traces: TraceSettings, figures: MetricsSettings, version: str, *, has_network: bool
+    ) -> None:
+        self._role = role
+        self._resource = _resource(role, version)
+        self._registry: CollectorRegistry | None = None
+        self._meters: MeterProvider | None = None
+        self._tracers: TracerProvider | None = None
+        self._sink = _Sink(role, keeps=traces.keep > 0, sends=bool(traces.otlp_endpoint) and not has_network)
+        self._sender = _sender(traces) if traces.otlp_endpoint and has_network else None
+        if figures.enabled:
+            self._count()
+        if traces.sample > 0 and (traces.keep or traces.otlp_endpoint):
+            self._trace(traces.sample)
+
+    def _count(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        reader = PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False, registry=self._registry)
+        self._meters = MeterProvider(
+            metric_readers=[reader],
+            resource=self._resource,
+            exemplar_filter=AlwaysOffExemplarFilter(),
+            shutdown_on_exit=False,
+        )
+        metrics.connect(self._meters.get_meter("atlas"))
+
+    def _trace(self, share: float) -> None:
+        self._tracers = TracerProvider(
+            sampler=ParentBased(TraceIdRatioBased(share)),
+            resource=self._resource,
+            shutdown_on_exit=False,
+            span_limits=SpanLimits(max_span_attributes=32, max_links=8, max_events=8, max_span_attribute_length=2000),
+        )
+        self._tracers.add_span_processor(self._sink)
+        if self._sender is not None:
+            self._tracers.add_span_processor(self._sender)
+        trace.connect(self._tracers.get_tracer("atlas"))
+
+    def scrape(self) -> str | None:
+        return None if self._registry is None else exposition.render(self._registry, self._role)
+
+    def take_kept(self) -> list[SpanRecord]:
+        return _drain(self._sink.kept, KEPT_MOST)
+
+    def take_outgoing(self, most: int) -> list[SpanRecord]:
+        return _drain(self._sink.outgoing, most)
+
+    def put_back(self, batch: list[SpanRecord]) -> None:
+        for each in reversed(batch):
+            if len(self._sink.outgoing) < SENT_MOST:
+                self._sink.outgoing.appendleft(each)
+            else:
+                metrics.SPANS_DROPPED.add(where="worker")
+
+    def pass_on(self, batch: list[SpanRecord]) -> None:
+        if self._sender is not None:
+            for each in batch:
+                self._sender.on_end(
+                    _readable(each, _resource(each.role, str(self._resource.attributes["service.version"])))
+                )
+
+    def shutdown(self) -> None:
+        trace.connect(None)
+        metrics.connect(None)
+        if self._sender is not None:
+            # The SDK's own shutdown sends batch after batch for as long as that takes.
+            ending = threading.Thread(target=self._sender.shutdown, name="otlp shutdown", daemon=True)
+            ending.start()
+            ending.join(SHUTDOWN_SECONDS)
+        if self._meters is not None:
+            self._meters.shutdown(500)
+            self._meters = self._registry = None
+
+
+class _Sink(SpanProcessor):
+    """Takes every span that has ended, as a plain value."""
+
+    def __init__(self, role: str, *, keeps: bool, sends: bool) -> None:
+        self._role = role
+        self._keeps, self._sends = keeps, sends
+        self.kept: deque[SpanRecord] = deque()
+        self.outgoing: deque[SpanRecord] = deque()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if not (span.context and span.context.trace_flags.sampled):
+            return
+        record = _record(span, self._role)
+        if self._keeps and record.item is not None:
+            _add(self.kept, record, KEPT_MOST, "kept")
+        if self._sends:
+            _add(self.outgoing, record, SENT_MOST, "worker")
+
+
+class _Sender(BatchSpanProcessor):
+    """The SDK's batches, with what does not fit counted by us and not logged for each span."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if len(self._batch_processor._queue) >= SENT_MOST:  # noqa: SLF001 - it has no other word for how full it is
+            metrics.SPANS_DROPPED.add(where="otlp")
+            return
+        super().on_end(span)
+
+
+def _sender(traces: TraceSettings) -> _Sender:
+    from opentelemetry.exporter.otlp.proto.http import Compression
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    headers = {"Authorization": traces.otlp_authorization} if traces.otlp_authorization else None
+    exporter = OTLPSpanExporter(
+        endpoint=traces.otlp_endpoint, headers=headers, timeout=EXPORT_SECONDS, compression=Compression.Gzip
+    )
+    return _Sender(exporter, max_queue_size=SENT_MOST, max_export_batch_size=BATCH, schedule_delay_millis=1000)
+
+
+def _resource(role: str, version: str) -> Resource:
+    # Not Resource.create: it would ask the environment.
+    return Resource({"service.name": f"atlas-{role}", "service.version": version})
+
+
+def _drain(waiting: deque[SpanRecord], most: int) -> list[SpanRecord]:
+    return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+
+
+def _add(waiting: deque[SpanRecord], record: SpanRecord, most: int, where: str) -> None:
+    if len(waiting) >= most:
+        metrics.SPANS_DROPPED.add(where=where)
+    else:
+        waiting.append(record)
+
+
+_KINDS: Final = {kind: name for name, kind in trace.KINDS.items()}
+
+
+def _record(span: ReadableSpan, role: str) -> SpanRecord:
+    assert span.context is not None
+    attributes: dict[str, Scalar] = {
+        name: value for name, value in (span.attributes or {}).items() if isinstance(value, str | bool | int | float)
+    }
+    item = attributes.get(Attribute.ITEM.value)
+    return SpanRecord(
+        trace_id=f"{span.context.trace_id:032x}",
+        span_id=f"{span.context.span_id:016x}",
+        parent_id=None if span.parent is None else f"{span.parent.span_id:016x}",
+        name=span.name,
+        role=role,
+        kind=_KINDS.get(span.kind, "internal"),
+        start=span.start_time or 0,
+        end=span.end_time or 0,
+        error=(span.status.description or "error") if span.status.status_code is StatusCode.ERROR else None,
+        attributes=attributes,
+        links=tuple((f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in span.links),
+        item=item if isinstance(item, str) else None,
+    )
+
+
+def _readable(record: SpanRecord, resource: Resource) -> ReadableSpan:
+    """Another process's span, as the SDK's exporter wants it."""
+
+    def context(trace_id: str, span_id: str) -> SpanContext:
+        return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
+
+    return ReadableSpan(
+        name=record.name,
+        context=context(record.trace_id, record.span_id),
+        parent=None if record.parent_id is None else context(record.trace_id, record.parent_id),
+        resource=resource,
+        attributes=record.attributes,
+        links=tuple(Link(context(*each)) for each in record.links),
+        kind=trace.KINDS.get(record.kind, SpanKind.INTERNAL),
+        status=Status(StatusCode.ERROR, record.error) if record.error is not None else Status(StatusCode.UNSET),
+        start_time=record.start,
+        end_time=record.end,
+    )

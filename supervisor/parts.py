@@ -1,0 +1,56 @@
+"""What the roles have in common: the store of the folder, the doors, what is said at the start and at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+from observability import log
+from observability.names import Event
+from pipeline.clock import SystemClock
+from pipeline.errors import StoreBusy, StoreFull
+from pipeline.store.handle import Store, open_store
+from pipeline.store.status import RoleReport
+from supervisor.arguments import version
+from supervisor.doorbell import Bell, Doorbell, door, listen
+from supervisor.notify import Notify
+from supervisor.rundir import run_dir_from
+from supervisor.settings import Config
+
+if TYPE_CHECKING:
+    from observability.setup import Observed
+
+
+def opened(config: Config) -> AbstractAsyncContextManager[Store]:
+    return open_store(config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock())
+
+
+def door_of(config: Config, role: str) -> Doorbell:
+    return Doorbell(door(run_dir_from(os.environ, config.folder), role))
+
+
+def bell_of(config: Config, role: str) -> AbstractAsyncContextManager[Bell]:
+    return listen(door(run_dir_from(os.environ, config.folder), role))
+
+
+async def say(store: Store, report: RoleReport) -> None:
+    """Say how a role is, if the store takes it: a busy or full one keeps no role from starting or stopping."""
+    with contextlib.suppress(StoreBusy, StoreFull):
+        await store.status.report(report)
+
+
+def started(notify: Notify, role: str, store: Store) -> None:
+    notify.ready()
+    if store.bodies.fault is not None:
+        fault = store.bodies.fault
+        log.get_logger().error(Event.ARCHIVE_AWAY, detail=fault.message, hint=fault.hint)
+    log.get_logger().info(Event.ROLE_STARTED, role=role, pid=os.getpid())
+
+
+def watched(config: Config, role: str, *, has_network: bool) -> Observed:
+    """Tracing and counting of a role, as the settings say."""
+    from observability.setup import observe  # what only the long-lived roles need
+
+    return observe(role, traces=config.trace, figures=config.metrics, version=version(), has_network=has_network)
