@@ -26,6 +26,7 @@ from observability.names import Event
 from observability.outlet import Outlet
 from observability.settings import LogSettings
 
+_FIRST = ("timestamp", "level", "role", "event", "stage", "item_id")
 _MULTILINE = frozenset({"exception", "stack"})
 # Every request of every fetch at info says nothing that our own events do not say better.
 _QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it", "urllib3")
@@ -189,11 +190,12 @@ def _json_renderer() -> Processor:
 
 
 def _json(event: EventDict, **_given: object) -> str:
-    """One line. What is no text of ours became text when it was cleaned; lone surrogates of foreign text are shown."""
+    """One line, with what people look for first in front. Lone surrogates of foreign text are written out."""
+    ordered = {name: event[name] for name in _FIRST if name in event} | event
     try:
-        return msgspec.json.encode(event, enc_hook=str).decode()
+        return msgspec.json.encode(ordered, enc_hook=str).decode()
     except UnicodeEncodeError:
-        return json.dumps(event, ensure_ascii=True, default=str)
+        return json.dumps(ordered, ensure_ascii=True, default=str)
 
 
 def _short(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -181,7 +181,7 @@ PARSE_SECONDS: Final = Metric(
     process=False,
 )
 ERRORS: Final = Metric(
-    "atlas_errors_total", "counter", "errors", ("place",), "Unexpected errors, by stage, route or actor."
+    "atlas_errors_total", "counter", "errors", (), "Unexpected errors; `atlas errors` and /errors say what they are."
 )
 COMMIT_SECONDS: Final = Metric(
     "atlas_commit_seconds",

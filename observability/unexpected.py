@@ -68,7 +68,7 @@ class Ledger:
     ) -> str:
         """Note an error; its id. A thousand times the same one are one entry with a count."""
         found = error_id(error)
-        metrics.ERRORS.add(place=place.partition("/slot-")[0])
+        metrics.ERRORS.add()
         before, now = self._noted.get(found), self._wall_ms()
         if before is None and len(self._noted) >= DIFFERENT_MOST:
             return found

@@ -22,7 +22,7 @@ from pipeline.store.status import RoleReport
 from supervisor.arguments import version
 from supervisor.control import ask_worker, control_path
 from supervisor.doorbell import Bell
-from supervisor.gauges import follow_process
+from supervisor.gauges import follow_gateway, follow_process
 from supervisor.notify import Notify
 from supervisor.parts import bell_of, door_of, opened, say, started, watched
 from supervisor.recorder import Recorder
@@ -67,6 +67,7 @@ async def serve_api(config: Config, sock: socket.socket) -> None:
             scrape=observed.scrape,
         )
         follow_process(store, version())
+        follow_gateway()
         recorder = Recorder("api", observed, mishaps, store, keep=config.trace.keep, log=logger, send=worker.take)
         report = partial(_report, clock, clock.wall_ms())
         await say(store, report())

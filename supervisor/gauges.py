@@ -13,18 +13,23 @@ from pipeline.store.handle import Store
 
 
 def follow_process(store: Store, version: str) -> None:
-    """Of any role: what it is, since when it runs, what waits for its writers."""
+    """Of any role: what it is, since when it runs, what waits for its writers.
+
+    Counters that alarms ask about are there, at 0, before anything has happened.
+    """
     began = time.monotonic()
     labels = {"version": version, "python": platform.python_version(), "sqlite": store.status.engine()}
     metrics.GAUGES[names.BUILD_INFO.name].follow(lambda: [(labels, 1)])
     metrics.GAUGES[names.UPTIME.name].follow(lambda: [({}, time.monotonic() - began)])
+    metrics.ERRORS.add(0)
+    metrics.SPANS_DROPPED.add(0, where="kept")
     metrics.GAUGES[names.WRITER_QUEUE.name].follow(
         lambda: [({"database": name}, waiting) for name, waiting in store.status.writes_waiting().items()]
     )
 
 
 def follow_actors(actors: Sequence[Actor], services: Iterable[str]) -> None:
-    """Of the worker. Counters that alarms ask about are there, at 0, before anything has happened."""
+    """Of the worker."""
     metrics.GAUGES[names.MAILBOX_DEPTH.name].follow(lambda: _each(actors, lambda actor: actor.inbox.depth))
     metrics.GAUGES[names.ACTOR_BUSY.name].follow(lambda: _each(actors, lambda actor: actor.busy))
     metrics.GAUGES[names.ACTOR_SLOTS.name].follow(lambda: _each(actors, lambda actor: actor.spec.slots))
@@ -37,6 +42,13 @@ def follow_actors(actors: Sequence[Actor], services: Iterable[str]) -> None:
         metrics.RETRIES.add(0, stage=actor.spec.name, cost="attempt")
     for outcome in ("ok", "retry", "failed"):
         metrics.FEED_POLLS.add(0, outcome=outcome)
+    metrics.FETCHES.add(0, result="2xx")
+
+
+def follow_gateway() -> None:
+    """Of the api."""
+    for source in ("api", "ui"):
+        metrics.SAVES.add(0, source=source, result="created")
 
 
 def _each(actors: Sequence[Actor], figure: Callable[[Actor], float]) -> list[Sample]:
