@@ -191,7 +191,8 @@ def _json_renderer() -> Processor:
 
 def _json(event: EventDict, **_given: object) -> str:
     """One line, with what people look for first in front. Lone surrogates of foreign text are written out."""
-    ordered = {name: event[name] for name in _FIRST if name in event} | event
+    ordered = {name: event[name] for name in _FIRST if name in event}
+    ordered.update(event)
     try:
         return msgspec.json.encode(ordered, enc_hook=str).decode()
     except UnicodeEncodeError:
