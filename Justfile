@@ -75,6 +75,11 @@ fmt: install
     {{ python }} -m ruff check --fix --quiet .
     {{ python }} -m ruff format --quiet .
 
+# Write the tables of docs/OBSERVABILITY.md anew from the catalogue of names
+[group('change')]
+catalogue: install
+    {{ python }} tools/catalogue.py
+
 # Write the lock files anew from pyproject.toml
 [group('change')]
 lock: install

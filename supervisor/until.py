@@ -57,3 +57,4 @@ def alone(error: BaseException) -> BaseException:
 
 def _last_words() -> None:
     log.get_logger().error(Event.ROLE_STOPPED, detail="did not end in time and was cut off; nothing on disk is lost")
+    log.flush()

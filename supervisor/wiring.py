@@ -7,6 +7,7 @@ web server, and an api without the pipeline's network, start a second sooner and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,7 @@ import trio
 
 from observability import log, spans
 from observability.names import Event
-from observability.unexpected import Ledger, error_id
+from observability.unexpected import Ledger
 from pipeline import ids
 from pipeline.clock import SystemClock
 from pipeline.errors import AtlasError
@@ -86,25 +87,41 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
         code = Exit.INTERNAL if gave_up.hopeless is None else Exit(gave_up.hopeless.exit_code)
         log.get_logger().critical(Event.ROLE_FAILED, detail=str(gave_up))
         return code
-    except (AtlasError, OSError, BaseExceptionGroup) as error:
-        return _failed(alone(error))
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the edge of the process: told, kept, and its end
+        return _failed(config, name, alone(error))
     if name != "scheduler":  # it ends every five minutes, as it should
         log.get_logger().info(Event.ROLE_STOPPED)
     return Exit.OK
 
 
-def _failed(error: BaseException) -> int:
+def _failed(config: Config, role: str, error: BaseException) -> int:
     if isinstance(error, OSError) and (code := refused(error)) is not None:
         hint = "make room on the disk"
         if code is Exit.UNAVAILABLE:
             hint = "the data folder and all in it must belong to the user that runs Atlas"
         log.get_logger().critical(Event.ROLE_FAILED, detail=str(error), hint=hint)
         return code
+    if not isinstance(error, Exception):
+        raise error
     if not isinstance(error, AtlasError):
-        log.get_logger().critical(Event.ROLE_FAILED, error_id=error_id(error), exc_info=error)
+        log.get_logger().critical(Event.ROLE_FAILED, error_id=_keep(config, role, error), exc_info=error)
         return Exit.INTERNAL
     log.get_logger().critical(Event.ROLE_FAILED, code=error.code, detail=error.message, hint=error.hint)
     return exit_code(error)
+
+
+def _keep(config: Config, role: str, error: Exception) -> str:
+    """What ended the role is kept under its id, if the store can be opened once more."""
+    mishaps = Ledger(SystemClock().wall_ms)
+    found = mishaps.note(error, place="role")
+
+    async def keep() -> None:
+        async with opened(config) as store:
+            await store.mishaps.keep(mishaps.take(), role=role)
+
+    with contextlib.suppress(AtlasError, OSError):
+        trio.run(keep)
+    return found
 
 
 # The worker

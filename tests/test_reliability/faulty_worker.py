@@ -14,6 +14,7 @@ from pipeline.flow.notebook import Notebook
 from pipeline.stage import StageContext
 from pipeline.work import Claim, Outcome
 from stages.validate import Validate
+from supervisor import wiring
 from supervisor.cli import main
 from tests.store.faulty_disk import FaultyDisk
 
@@ -46,6 +47,15 @@ def crashes_in_extract() -> None:
     Actor._judge = _judge  # type: ignore[method-assign]
 
 
+def breaks_at_start() -> None:
+    """The role itself ends by an exception that nobody expected."""
+
+    async def broken(*_arguments: object, **_named: object) -> None:
+        raise RuntimeError("a bug in the start, breaks_at_start")
+
+    wiring.supervise = broken  # type: ignore[assignment]
+
+
 def disk_fails() -> None:
     """Each read, write and sync of a database says EIO for as long as DISK_FAILS is there."""
     switch = Path(os.environ["ATLAS_DATA_DIR"], DISK_FAILS)
@@ -59,7 +69,7 @@ def disk_fails() -> None:
 
 
 DISKS: list[FaultyDisk] = []  # SQLite uses a disk only for as long as somebody holds it
-FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract, disk_fails)}
+FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract, breaks_at_start, disk_fails)}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
