@@ -29,6 +29,7 @@ from observability.settings import LogSettings
 _FIRST = ("timestamp", "level", "role", "event", "stage", "item_id")
 _MULTILINE = frozenset({"exception", "stack"})
 # Every request of every fetch at info says nothing that our own events do not say better.
+_SILENT = ("opentelemetry",)  # it would say each second that a collector does not answer: see Event.TELEMETRY_DROPPED
 _QUIET = ("httpx2", "httpcore2", "hypercorn.access", "asyncio", "trafilatura", "htmldate", "markdown_it", "urllib3")
 
 
@@ -122,6 +123,8 @@ def _install(
     root.setLevel(settings.level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -54,9 +55,25 @@ class Observed(Protocol):
         """Send another role's spans to the collector."""
         ...
 
+    @property
+    def dropped(self) -> int:
+        """Spans that were dropped so far, wherever."""
+        ...
+
     def shutdown(self) -> None:
         """Send what waits, within SHUTDOWN_SECONDS, and report nothing more."""
         ...
+
+
+class _Losses:
+    """What did not fit or could not be sent, counted by where that was."""
+
+    def __init__(self) -> None:
+        self.spans = 0
+
+    def add(self, count: int, where: str) -> None:
+        self.spans += count
+        metrics.SPANS_DROPPED.add(count, where=where)
 
 
 def observe(role: str, *, traces: TraceSettings, figures: MetricsSettings, version: str, has_network: bool) -> Observed:
@@ -73,8 +90,10 @@ class _Observed:
         self._registry: CollectorRegistry | None = None
         self._meters: MeterProvider | None = None
         self._tracers: TracerProvider | None = None
-        self._sink = _Sink(role, keeps=traces.keep > 0, sends=bool(traces.otlp_endpoint) and not has_network)
-        self._sender = _sender(traces) if traces.otlp_endpoint and has_network else None
+        self._losses = _Losses()
+        sends = bool(traces.otlp_endpoint)
+        self._sink = _Sink(role, self._losses, keeps=traces.keep > 0, sends=sends and not has_network)
+        self._sender = _sender(traces, self._losses) if sends and has_network else None
         if figures.enabled:
             self._count()
         if traces.sample > 0 and (traces.keep or traces.otlp_endpoint):
@@ -104,6 +123,10 @@ class _Observed:
             self._tracers.add_span_processor(self._sender)
         trace.connect(self._tracers.get_tracer("atlas"))
 
+    @property
+    def dropped(self) -> int:
+        return self._losses.spans
+
     def scrape(self) -> str | None:
         return None if self._registry is None else exposition.render(self._registry, self._role)
 
@@ -118,7 +141,7 @@ class _Observed:
             if len(self._sink.outgoing) < SENT_MOST:
                 self._sink.outgoing.appendleft(each)
             else:
-                metrics.SPANS_DROPPED.add(where="worker")
+                self._losses.add(1, "worker")
 
     def pass_on(self, batch: list[SpanRecord]) -> None:
         if self._sender is not None:
@@ -143,8 +166,9 @@ class _Observed:
 class _Sink(SpanProcessor):
     """Takes every span that has ended, as a plain value."""
 
-    def __init__(self, role: str, *, keeps: bool, sends: bool) -> None:
+    def __init__(self, role: str, losses: _Losses, *, keeps: bool, sends: bool) -> None:
         self._role = role
+        self._losses = losses
         self._keeps, self._sends = keeps, sends
         self.kept: deque[SpanRecord] = deque()
         self.outgoing: deque[SpanRecord] = deque()
@@ -154,30 +178,63 @@ class _Sink(SpanProcessor):
             return
         record = _record(span, self._role)
         if self._keeps and record.item is not None:
-            _add(self.kept, record, KEPT_MOST, "kept")
+            self._add(self.kept, record, KEPT_MOST, "kept")
         if self._sends:
-            _add(self.outgoing, record, SENT_MOST, "worker")
+            self._add(self.outgoing, record, SENT_MOST, "worker")
+
+    def _add(self, waiting: deque[SpanRecord], record: SpanRecord, most: int, where: str) -> None:
+        if len(waiting) >= most:
+            self._losses.add(1, where)
+        else:
+            waiting.append(record)
 
 
 class _Sender(BatchSpanProcessor):
     """The SDK's batches, with what does not fit counted by us and not logged for each span."""
 
+    def __init__(self, exporter: SpanExporter, losses: _Losses) -> None:
+        super().__init__(exporter, max_queue_size=SENT_MOST, max_export_batch_size=BATCH, schedule_delay_millis=1000)
+        self._losses = losses
+
     def on_end(self, span: ReadableSpan) -> None:
         if len(self._batch_processor._queue) >= SENT_MOST:  # noqa: SLF001 - it has no other word for how full it is
-            metrics.SPANS_DROPPED.add(where="otlp")
+            self._losses.add(1, "otlp")
             return
         super().on_end(span)
 
 
-def _sender(traces: TraceSettings) -> _Sender:
+class _Counting(SpanExporter):
+    """Counts what the collector did not take: the SDK forgets a batch that has failed."""
+
+    def __init__(self, exporter: SpanExporter, losses: _Losses) -> None:
+        self._exporter = exporter
+        self._losses = losses
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._losses.add(len(spans), "otlp")
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+def _sender(traces: TraceSettings, losses: _Losses) -> _Sender:
+    import requests  # noqa: TID251 - what the exporter sends with; a proxy or a .netrc of the environment is not for it
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    headers = {"Authorization": traces.otlp_authorization} if traces.otlp_authorization else None
+    session = requests.Session()
+    session.trust_env = False
     exporter = OTLPSpanExporter(
-        endpoint=traces.otlp_endpoint, headers=headers, timeout=EXPORT_SECONDS, compression=Compression.Gzip
+        endpoint=traces.otlp_endpoint,
+        headers={"Authorization": traces.otlp_authorization} if traces.otlp_authorization else None,
+        timeout=EXPORT_SECONDS,
+        compression=Compression.Gzip,
+        session=session,
     )
-    return _Sender(exporter, max_queue_size=SENT_MOST, max_export_batch_size=BATCH, schedule_delay_millis=1000)
+    return _Sender(_Counting(exporter, losses), losses)
 
 
 def _resource(role: str, version: str) -> Resource:
@@ -187,13 +244,6 @@ def _resource(role: str, version: str) -> Resource:
 
 def _drain(waiting: deque[SpanRecord], most: int) -> list[SpanRecord]:
     return [waiting.popleft() for _ in range(min(most, len(waiting)))]
-
-
-def _add(waiting: deque[SpanRecord], record: SpanRecord, most: int, where: str) -> None:
-    if len(waiting) >= most:
-        metrics.SPANS_DROPPED.add(where=where)
-    else:
-        waiting.append(record)
 
 
 _KINDS: Final = {kind: name for name, kind in trace.KINDS.items()}

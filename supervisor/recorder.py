@@ -40,7 +40,8 @@ class Recorder:
         self._keep = keep
         self._log = log
         self._send = send
-        self._dropped = 0
+        self._dropped = 0  # spans that the store did not take
+        self._told = 0  # of all dropped spans, those that were told of
         self._rounds = 0
 
     async def run(self) -> None:
@@ -64,10 +65,15 @@ class Recorder:
         await self._keep_spans(self._observed.take_kept())
         if self._send is not None:
             await self._hand_on(self._send)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say that spans were dropped, at most once in so many rounds."""
         self._rounds += 1
-        if self._dropped and self._rounds % TOLD_EVERY == 0:
-            self._log.warning(Event.TELEMETRY_DROPPED, spans=self._dropped)
-            self._dropped = 0
+        dropped = self._dropped + self._observed.dropped
+        if dropped > self._told and self._rounds % TOLD_EVERY == 0:
+            self._log.warning(Event.TELEMETRY_DROPPED, spans=dropped - self._told)
+            self._told = dropped
 
     async def _keep_mishaps(self) -> None:
         met = self._mishaps.take()
