@@ -236,12 +236,10 @@ def _worker(looked: Looked, worker: RoleReport | None) -> Component:
 
 
 def _actors(worker: RoleReport | None) -> Component:
-    """Of a worker that is up; one that is down is told as such."""
+    """Of a worker that is up; one that is down is told as such. Not their errors: they may name what is read here."""
     actors = () if worker is None else worker.actors
     odd = [each for each in actors if each.state not in ("running", PAUSED)]
-    said = "; ".join(
-        f"{each.name} is {each.state}" + (f": {each.last_error}" if each.last_error else "") for each in odd
-    )
+    said = "; ".join(f"{each.name} is {each.state}" for each in odd)
     has_failed = any(each.state == "failed" for each in odd)
     return _judged(failing=said if has_failed else "", warning=said)
 
