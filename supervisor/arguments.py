@@ -28,6 +28,8 @@ GROUPS: Final = {
         "retry": "try again what failed or waits, by id or --where; fetch again what is kept",
         "replay": "make items again from their archived bodies, without network, and say what changed",
         "breakers": "hosts and providers that are left alone for now",
+        "doctor": "check everything, and say what to do about each finding; --deep reads the databases through",
+        "errors": "unexpected errors, how often and where; with an id its traceback",
     },
     "Access": {
         "sign-in": "print a one-time link that signs a browser in",
@@ -105,7 +107,14 @@ def _again(made: dict[str, argparse.ArgumentParser]) -> None:
     made["failed"].add_argument("--where", metavar="SELECTION", help=_SELECTION)
     made["failed"].add_argument("--by", choices=("code", "site"), help="in groups, the largest first")
     made["failed"].add_argument("--limit", type=_limit, default=100, help="1 to 100 (100)")
-    for name in ("failed", "retry", "replay", "breakers"):
+    made["doctor"].add_argument("--deep", action="store_true", help="also read every page of both databases: minutes")
+    made["doctor"].epilog = (
+        "exit codes: 0 nothing fails, though warnings may be there; 1 something does, be it that the database cannot"
+        " be opened; 78 the settings have faults"
+    )
+    made["errors"].add_argument("id", nargs="?", metavar="ID", help="of one: all that is known of it")
+    made["errors"].add_argument("--limit", type=_limit, default=100, help="1 to 100 (100)")
+    for name in ("failed", "retry", "replay", "breakers", "doctor", "errors"):
         _json(made[name])
 
 

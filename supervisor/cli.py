@@ -49,37 +49,26 @@ def main(arguments: list[str]) -> int:
 def _run(args: argparse.Namespace) -> int:
     match args.command:
         case "up" | "demo" | "api" | "worker" | "scheduler":
-            from supervisor.commands import roles
-
-            return roles.run(args)
+            from supervisor.commands.roles import run
         case "add":
-            from supervisor.commands import keep
-
-            return keep.add(args)
+            from supervisor.commands.keep import add as run
         case "show" | "search" | "status":
-            from supervisor.commands import look
-
-            return look.run(args)
+            from supervisor.commands.look import run
         case "retry" | "replay":
-            from supervisor.commands import retry
-
-            return retry.run(args)
+            from supervisor.commands.retry import run
         case "failed" | "breakers":
-            from supervisor.commands import failed
-
-            return failed.run(args)
+            from supervisor.commands.failed import run
+        case "doctor":
+            from supervisor.commands.doctor import run
+        case "errors":
+            from supervisor.commands.errors import run
         case "token" | "sign-in":
-            from supervisor.commands import access
-
-            return access.run(args)
+            from supervisor.commands.access import run
         case "feed":
-            from supervisor.commands import feeds
-
-            return feeds.run(args)
+            from supervisor.commands.feeds import run
         case _:
-            from supervisor.commands import settings
-
-            return settings.run(args)
+            from supervisor.commands.settings import run
+    return run(args)
 
 
 def _forget_output() -> None:

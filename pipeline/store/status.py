@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +51,14 @@ class RoleReport(msgspec.Struct, frozen=True, kw_only=True):
     actors: tuple[ActorReport, ...] = ()
 
 
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """How one database is kept."""
+
+    name: str
+    schema: int
+    journal: str  # wal, and nothing else
+
+
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
     """What the scheduler's round did: `drift` other than 0 is an alarm."""
 
@@ -72,6 +81,13 @@ class StatusStore:
     def engine(self) -> str:
         """The version of the database engine."""
         return apsw.sqlite_lib_version()
+
+    async def formats(self) -> tuple[Format, ...]:
+        """Of the databases that are open, the library's first."""
+        found = await self._db.read(partial(_format, "atlas"))
+        if self._archive.readers is None:
+            return (found,)
+        return (found, await self._archive.readers.read(partial(_format, "archive")))
 
     def file_sizes(self) -> tuple[FileSize, ...]:
         """How large the databases and their write-ahead logs are."""
@@ -142,6 +158,12 @@ class StatusStore:
 def _recount(conn: apsw.Connection, now: int) -> int:
     conn.execute("INSERT OR REPLACE INTO totals (name, n) VALUES (?, ?)", (SWEPT, now))
     return counts.recount(conn)
+
+
+def _format(name: str, conn: apsw.Connection) -> Format:
+    return Format(
+        name=name, schema=rows.integer(conn.pragma("user_version")), journal=rows.text(conn.pragma("journal_mode"))
+    )
 
 
 def _nothing(_conn: apsw.Connection) -> None:

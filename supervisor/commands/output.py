@@ -10,6 +10,7 @@ import msgspec
 
 from observability.redact import printable
 
+_MARKS = {"ok": ("ok", "green"), "warning": ("warning", "bold yellow"), "failing": ("FAIL", "bold red")}
 FEW = 20  # below this nobody needs a progress bar
 
 
@@ -26,6 +27,38 @@ def line(text: str) -> None:
 def complaint(text: str) -> None:
     """One line on standard error."""
     print(f"atlas: {printable(text)}", file=sys.stderr)
+
+
+def text(text: str) -> None:
+    """Several lines as they are; control characters of foreign text are written out."""
+    print(printable(text, lines=True))
+
+
+def checklist(rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """State, name, what was found, what to do: a line each, and below it one for what to do, unless that is empty.
+
+    On a terminal in colour, and what is longer than a line stays in its column.
+    """
+    cells = [(state, *(printable(cell) for cell in rest)) for state, *rest in rows]
+    if not sys.stdout.isatty():
+        for state, name, found, advice in cells:
+            print(f"{_MARKS[state][0]:<8} {name:<13} {found}")
+            if advice:
+                print(f"{'':<22} → {advice}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table.grid(padding=(0, 2, 0, 0))
+    for state, name, found, advice in cells:
+        mark, style = _MARKS[state]
+        drawn.add_row(Text(mark, style), Text(name), Text(found))
+        if advice:
+            hanging = Table.grid(padding=(0, 1, 0, 0))
+            hanging.add_row(Text("→"), Text(advice))
+            drawn.add_row("", "", hanging)
+    Console().print(drawn)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _RESOURCES = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")  # the last by 3.13
 _FOREIGN = "encodings.unicode_escape"  # control characters in foreign text are written with it
 _LATER = ("anyio._backends._trio", "anyio.abc", _FOREIGN, *_RESOURCES)
-_LATER_ON_A_TERMINAL = ("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text", "rich._unicode_data")
+_LATER_ON_A_TERMINAL = ("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text", "rich._emoji_codes")
 
 
 def overrides(args: argparse.Namespace) -> dict[tuple[str, str], str]:
@@ -68,8 +68,13 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
 
 def _load_ahead() -> None:
     """What would be imported later: the owner of the folder may not be able to read the Python that root runs."""
-    for name in _LATER + (_LATER_ON_A_TERMINAL if sys.stdout.isatty() or sys.stderr.isatty() else ()):
+    is_terminal = sys.stdout.isatty() or sys.stderr.isatty()
+    for name in _LATER + (_LATER_ON_A_TERMINAL if is_terminal else ()):
         import_module(name)
+    if is_terminal:
+        from rich.cells import cell_len
+
+        cell_len("漢")  # which table of widths is loaded then depends on the environment
 
 
 def read_lines() -> list[str]:
