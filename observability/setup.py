@@ -121,7 +121,12 @@ class _Observed:
         self._tracers.add_span_processor(self._sink)
         if self._sender is not None:
             self._tracers.add_span_processor(self._sender)
-        trace.connect(self._tracers.get_tracer("atlas"))
+        trace.connect(self._tracers.get_tracer("atlas"), take=self._take, role=self._role)
+
+    def _take(self, record: SpanRecord) -> None:
+        self._sink.take(record)
+        if self._sender is not None:
+            self._sender.on_end(_readable(record, self._resource))
 
     @property
     def dropped(self) -> int:
@@ -176,7 +181,9 @@ class _Sink(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         if not (span.context and span.context.trace_flags.sampled):
             return
-        record = _record(span, self._role)
+        self.take(_record(span, self._role))
+
+    def take(self, record: SpanRecord) -> None:
         if self._keeps and record.item is not None:
             self._add(self.kept, record, KEPT_MOST, "kept")
         if self._sends:
