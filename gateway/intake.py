@@ -14,7 +14,7 @@ MAX_TAGS = 50
 MAX_TAG = 100
 
 
-def submission(new: NewItem, *, source: str, trace: dict[str, str]) -> Submission:
+def submission(new: NewItem, *, source: str, trace: dict[str, str] | None = None) -> Submission:
     """Raises InvalidInput with every fault that is found."""
     faults: list[Fault] = []
     key = _key(new, faults)
@@ -35,7 +35,7 @@ def submission(new: NewItem, *, source: str, trace: dict[str, str]) -> Submissio
         text=text,
         tags=tags,
         source=source,
-        trace=trace,
+        trace=trace or {},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.deps import Deps
 from gateway.security.cap import Application, Message, Receive, Send
+from gateway.security.headers import SECURITY
 from gateway.seen import KEY, Seen
 from observability import carrier, log, metrics, trace
 from observability.names import Attribute, Event, Span
@@ -27,6 +28,9 @@ class Observed:
         self._deps = deps
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._refuse(scope, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -45,6 +49,16 @@ class Observed:
                     await self._app(scope, receive, _telling(send, seen))
                 finally:
                     _tell(seen, method, self._deps.clock.monotonic() - began)
+
+    async def _refuse(self, scope: Message, send: Send) -> None:
+        """There are no web sockets here; without this the handshake would end in a bare 500."""
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        ours = {**SECURITY, "Content-Type": "text/plain; charset=utf-8", "X-Request-ID": self._deps.random(8).hex()}
+        headers = [(name.lower().encode(), value.encode()) for name, value in ours.items()]
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"There are no web sockets here.\n"})
 
     def _context(self, span: trace.Live, parent: dict[str, str] | None, request_id: str) -> dict[str, str]:
         """Of the span; without a tracer the client's own, or a new one: ids are told and stored all the same."""

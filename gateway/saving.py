@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.deps import Deps
-from observability import log, metrics, trace
+from gateway.seen import request_id, seen
+from observability import carrier, log, metrics, trace
 from observability.names import Attribute, Event, Span
 from pipeline.items import Accepted, Submission
 from pipeline.store.intake import Idempotency
@@ -11,9 +14,18 @@ from pipeline.store.intake import Idempotency
 logger = log.get_logger()
 
 
-async def accept(deps: Deps, wanted: Submission, *, idempotency: Idempotency | None = None) -> Accepted:
-    """`store.items.accept`, which see: on the disk when it returns."""
-    with trace.about(wanted.trace), trace.span(Span.ACCEPT, parent=wanted.trace) as span:
+async def accept(
+    deps: Deps, wanted: Submission, *, idempotency: Idempotency | None = None, is_one_of_many: bool = False
+) -> Accepted:
+    """`store.items.accept`, which see: on the disk when it returns.
+
+    The item goes on in the request's trace; one of many has a trace of its own that begins here, linked to the request.
+    """
+    asked = seen().trace
+    parent = {trace.LINK: asked["traceparent"]} if is_one_of_many else asked
+    with trace.span(Span.ACCEPT, parent=parent) as span:
+        context = _begun_by(span, deps) if is_one_of_many else asked
+        wanted = msgspec.structs.replace(wanted, trace=context)
         accepted = await deps.store.items.accept(wanted, idempotency=idempotency)
         result = "created" if accepted.created else "requeued" if accepted.requeued else "existing"
         span.set({Attribute.ITEM: accepted.uid, Attribute.OUTCOME: result})
@@ -26,3 +38,11 @@ async def accept(deps: Deps, wanted: Submission, *, idempotency: Idempotency | N
             deferred=accepted.deferred,
         )
     return accepted
+
+
+def _begun_by(span: trace.Live, deps: Deps) -> dict[str, str]:
+    """A trace that begins with this span, under the request's id."""
+    own = span.carrier()
+    if own:
+        return own | {"correlation_id": request_id()}
+    return carrier.new_trace(deps.random, correlation_id=request_id())

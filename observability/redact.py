@@ -19,21 +19,23 @@ _HARMLESS: Final = frozenset({"url_key", "entry_key", "key", "idempotency_key", 
 
 _USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s\"'<>]*@")
 _PARAMETER: Final = re.compile(
-    r"(?i)(?P<name>[?&;](?:[\w.-]*(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code)=)[^&#;\s\"'<>]+"
+    r"(?i)(?P<name>[?&;#](?:[\w.-]*(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code)=)[^&#;\s\"'<>]+"
 )
 _TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{32,}")
 _BEARER: Final = re.compile(r"(?i)\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}")
 
-# C0, DEL, C1, and the marks that turn the direction of a line round.
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# C0, DEL, C1, the marks that turn the direction of a line round, and lone surrogates, which no UTF-8 can hold.
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _CONTROL_BUT_LINES: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 # Without one of these none of the above can match: most texts are cleared by one look.
 _SUSPECT: Final = re.compile(
-    "[@=\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]|atlas_|[Bb][Ee][Aa][Rr]|[Bb][Aa][Ss][Ii]"
+    "[@=\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]|atlas_|[Bb][Ee][Aa][Rr]|[Bb][Aa][Ss][Ii]"
 )
 
 

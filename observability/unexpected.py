@@ -17,6 +17,7 @@ from observability import metrics, redact
 
 MESSAGE_MOST: Final = 1000  # letters
 TRACEBACK_MOST: Final = 20_000
+PARTS_MOST: Final = 500  # of an error's way through the code, causes and the members of groups included
 DIFFERENT_MOST: Final = 200  # between two times that they are taken; further ones are only logged
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's, as of uids: can be read over the telephone
 
@@ -42,13 +43,31 @@ def error_id(error: BaseException) -> str:
     Neither messages nor line numbers are in it: they differ from item to item and from release to release.
     """
     parts: list[str] = []
-    current: BaseException | None = error
-    while current is not None and len(parts) < 200:
-        parts.append(f"{type(current).__module__}.{type(current).__qualname__}")
+    left = [error]
+    while left and len(parts) < PARTS_MOST:
+        current = left.pop()
+        parts.append(_kind(current))
         parts += [f"{_module(frame.filename)}:{frame.name}" for frame in traceback.extract_tb(current.__traceback__)]
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        before = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if before is not None:
+            left.append(before)
+        if isinstance(current, BaseExceptionGroup):
+            left += reversed(current.exceptions)
     digest = int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()[:5], "big")
     return "".join(_ALPHABET[(digest >> shift) & 31] for shift in range(35, -1, -5))
+
+
+def said(error: BaseException) -> str:
+    """Its kind and its words, without secrets; an exception of a library may be unable to say any."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - whoever tells of an error must not fail by it
+        words = "(it cannot say what it is)"
+    return f"{type(error).__name__}: {redact.text(words)[:MESSAGE_MOST]}"
+
+
+def _kind(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
 
 def _module(path: str) -> str:
@@ -74,8 +93,8 @@ class Ledger:
             return found
         self._noted[found] = Unexpected(
             id=found,
-            kind=f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
-            message=redact.text(str(error))[:MESSAGE_MOST],
+            kind=_kind(error),
+            message=said(error).partition(": ")[2],
             traceback=_told(error),
             place=place,
             count=1 if before is None else before.count + 1,

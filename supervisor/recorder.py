@@ -81,6 +81,9 @@ class Recorder:
             await self._store.mishaps.keep(met, role=self._role)
         except (StoreBusy, StoreFull):
             self._mishaps.put_back(met)
+        except BaseException:  # cancelled: counted twice at worst, never lost
+            self._mishaps.put_back(met)
+            raise
 
     async def _keep_spans(self, ended: list[SpanRecord]) -> None:
         try:

@@ -15,7 +15,6 @@ from gateway.intake import submission
 from gateway.query import Query
 from gateway.render import json
 from gateway.saving import accept
-from gateway.security.caller import own_trace
 from gateway.seen import seen
 from observability.names import Attribute
 from pipeline.documents import Document
@@ -34,7 +33,7 @@ MAX_KEY = 200
 
 async def create(deps: Deps) -> Response:
     """Accept an item: when this answers 202 or 200, it is on the disk."""
-    wanted = submission(await body_as(wire.NewItem), source="api", trace=own_trace())
+    wanted = submission(await body_as(wire.NewItem), source="api")
     accepted = await accept(deps, wanted, idempotency=_idempotency(wanted))
     seen().span.set({Attribute.ITEM: accepted.uid})
     deps.ring()

@@ -10,7 +10,6 @@ from gateway.form import fields
 from gateway.intake import split_tags, submission
 from gateway.render import page
 from gateway.saving import accept
-from gateway.security.caller import own_trace, trace_apart
 from gateway.seen import seen
 from gateway.wire import NewItem
 from observability.names import Attribute
@@ -49,9 +48,7 @@ async def submit(deps: Deps) -> Response:
     typed = Typed(**{name: sent.get(name, "") for name in Typed.__struct_fields__})
     wanted = _wanted(typed)
     alone = len(wanted) == 1
-    results = [
-        await _save(deps, given, new, own_trace() if alone else trace_apart(deps.random)) for given, new in wanted
-    ]
+    results = [await _save(deps, given, new, is_one_of_many=not alone) for given, new in wanted]
     if alone and results[0].accepted is not None:
         seen().span.set({Attribute.ITEM: results[0].accepted.uid})
     if any(result.accepted for result in results):
@@ -76,9 +73,10 @@ def _wanted(typed: Typed) -> list[tuple[str, NewItem]]:
     return wanted
 
 
-async def _save(deps: Deps, given: str, new: NewItem, trace: dict[str, str]) -> Result:
+async def _save(deps: Deps, given: str, new: NewItem, *, is_one_of_many: bool) -> Result:
     try:
-        return Result(given=given, accepted=await accept(deps, submission(new, source="ui", trace=trace)))
+        wanted = submission(new, source="ui")
+        return Result(given=given, accepted=await accept(deps, wanted, is_one_of_many=is_one_of_many))
     except InvalidInput as error:
         return Result(given=given, faults=error.faults or (Fault(where="", what=error.message, hint=error.hint),))
     except (QueueFull, StoreBusy, StoreFull) as error:

@@ -7,9 +7,7 @@ from typing import Literal, cast
 import msgspec
 from quart import g
 
-from gateway.seen import request_id, seen
-from observability.carrier import new_trace
-from pipeline.ids import Random
+from gateway.seen import seen
 
 Scope = Literal["read", "write", "admin"]
 RANK: dict[str, int] = {"read": 1, "write": 2, "admin": 3}
@@ -32,10 +30,5 @@ def caller() -> Caller:
 
 
 def own_trace() -> dict[str, str]:
-    """The trace context to carry with the one thing that this request submits."""
+    """The trace context to carry with what this request asks to be done again."""
     return dict(seen().trace)
-
-
-def trace_apart(random: Random) -> dict[str, str]:
-    """The same for one of many things: each has a trace of its own, and all have the request's id."""
-    return new_trace(random, correlation_id=request_id())

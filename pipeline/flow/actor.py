@@ -14,7 +14,7 @@ import anyio
 from observability import metrics, trace
 from observability.log import Logger
 from observability.names import Attribute, Event, Span
-from observability.unexpected import Ledger
+from observability.unexpected import Ledger, said
 from pipeline import errors, retry
 from pipeline.clock import Clock
 from pipeline.flow import telling
@@ -157,7 +157,7 @@ class Actor:
         reason = Reason(
             code="internal",
             hint="this is a fault of Atlas; please report it with the error id",
-            detail=f"{type(error).__name__}: {error}"[:500],
+            detail=said(error)[:500],
             error_id=error_id,
         )
         return Retry(reason=reason)
