@@ -176,8 +176,8 @@ PARSE_SECONDS: Final = Metric(
     "atlas_parse_seconds",
     "histogram",
     "seconds",
-    ("job", "result"),
-    "Time of one job in a parse process, without the wait for one; `result`: ok, failed, timeout, crashed.",
+    ("task", "result"),
+    "Time of one task in a parse process, without the wait for one; `result`: ok, failed, timeout, crashed.",
     process=False,
 )
 ERRORS: Final = Metric(
@@ -192,6 +192,9 @@ COMMIT_SECONDS: Final = Metric(
 )
 WRITER_QUEUE: Final = Metric(
     "atlas_writer_queue", "gauge", "writes", ("database",), "Writes that wait for the next transaction."
+)
+ARCHIVE_UP: Final = Metric(
+    "atlas_archive_up", "gauge", "1", (), "1 while this role can use the archive of fetched bodies, else 0."
 )
 LOOP_LAG: Final = Metric(
     "atlas_loop_lag_seconds",

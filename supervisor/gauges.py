@@ -21,8 +21,10 @@ def follow_process(store: Store, version: str) -> None:
     labels = {"version": version, "python": platform.python_version(), "sqlite": store.status.engine()}
     metrics.GAUGES[names.BUILD_INFO.name].follow(lambda: [(labels, 1)])
     metrics.GAUGES[names.UPTIME.name].follow(lambda: [({}, time.monotonic() - began)])
+    metrics.GAUGES[names.ARCHIVE_UP.name].follow(lambda: [({}, int(store.bodies.fault is None))])
     metrics.ERRORS.add(0)
-    metrics.SPANS_DROPPED.add(0, where="kept")
+    for where in ("kept", "worker", "otlp"):
+        metrics.SPANS_DROPPED.add(0, where=where)
     metrics.GAUGES[names.WRITER_QUEUE.name].follow(
         lambda: [({"database": name}, waiting) for name, waiting in store.status.writes_waiting().items()]
     )
@@ -38,7 +40,6 @@ def follow_actors(actors: Sequence[Actor], services: Iterable[str]) -> None:
         metrics.ACTOR_STALLS.add(0, actor=name)
     for actor in actors:
         metrics.OUTCOMES.add(0, stage=actor.spec.name, outcome="advance", code="")
-        metrics.OUTCOMES.add(0, stage=actor.spec.name, outcome="bury", code="")
         metrics.RETRIES.add(0, stage=actor.spec.name, cost="attempt")
     for outcome in ("ok", "retry", "failed"):
         metrics.FEED_POLLS.add(0, outcome=outcome)

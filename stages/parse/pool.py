@@ -168,7 +168,7 @@ class ParsePool:
 
 
 @contextmanager
-def _timed(job: str) -> Iterator[Callable[[Answer], Answer]]:
+def _timed(task: str) -> Iterator[Callable[[Answer], Answer]]:
     """The time a process takes for a job, and how that ends."""
     began, result = anyio.current_time(), "cancelled"
 
@@ -183,7 +183,7 @@ def _timed(job: str) -> Iterator[Callable[[Answer], Answer]]:
         result = "timeout" if isinstance(error, ParseTimeout) else "crashed"
         raise
     finally:
-        metrics.PARSE_SECONDS.record(anyio.current_time() - began, job=job, result=result)
+        metrics.PARSE_SECONDS.record(anyio.current_time() - began, task=task, result=result)
 
 
 def _failure(answer: Answer) -> ParseError:

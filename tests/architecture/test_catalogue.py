@@ -33,6 +33,7 @@ def test_names_are_in_the_form_that_their_readers_expect() -> None:
 def test_no_label_of_a_metric_grows_with_what_is_kept() -> None:
     labels = {label for each in METRICS for label in each.labels}
     assert labels & {"host", "url", "item", "item_id", "feed", "domain", "site", "path", "user"} == set()
+    assert labels & {"job", "instance"} == set(), "Prometheus keeps these for itself"
 
 
 def test_no_file_is_given_a_name_that_the_catalogue_does_not_know() -> None:
