@@ -23,7 +23,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from observability import metrics, redact, trace
 from observability.names import Event
-from observability.outlet import Outlet
+from observability.outlet import Descriptor, Outlet
 from observability.settings import LogSettings
 
 _FIRST = ("timestamp", "level", "role", "event", "stage", "item_id")
@@ -71,7 +71,7 @@ def configure(
     """
     out = sys.stderr if stream is None else stream
     as_text = settings.format == "text" or (settings.format == "auto" and out.isatty())
-    handlers: list[logging.StreamHandler[TextIO]] = [logging.StreamHandler(out)]
+    handlers: list[logging.StreamHandler[TextIO]] = [logging.StreamHandler(_unbuffered(out))]
     renderers: list[list[Processor]] = [
         [_short, _text_renderer(colors=out.isatty())] if as_text else [_json_renderer()],
     ]
@@ -84,20 +84,26 @@ def configure(
 
 
 def flush(seconds: float = 1.0) -> bool:
-    """Wait until what was logged is written, at most `seconds`; whether it is."""
-    return all(handler.wait(seconds) for handler in logging.getLogger().handlers if isinstance(handler, Outlet))
+    """Wait until what was logged is written, at most `seconds` for each place; whether it is."""
+    written = [each.wait(seconds) for each in logging.getLogger().handlers if isinstance(each, Outlet)]
+    return all(written)
+
+
+def _unbuffered(stream: TextIO) -> TextIO:
+    """The same place, past the stream's buffer and its lock; a stream without a descriptor stays as it is."""
+    try:
+        stream.flush()
+        return cast(TextIO, Descriptor(stream.fileno(), stream.encoding or "utf-8"))
+    except (AttributeError, OSError):  # it is in memory
+        return stream
 
 
 class _File(WatchedFileHandler):
     """Opened anew when logrotate has moved it away; nobody else may read what was saved."""
 
     def _open(self) -> TextIOWrapper:
-        opened = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_private)  # noqa: SIM115 - the handler closes it
-        return cast(TextIOWrapper, opened)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        number = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return cast(TextIOWrapper, Descriptor(number))
 
 
 def _install(
@@ -117,9 +123,10 @@ def _install(
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    outlet = Outlet(handlers, told=_dropped)
-    root.addHandler(outlet)
-    metrics.LOG_DROPPED.follow(lambda: [({}, outlet.dropped)])
+    outlets = [Outlet(handler, told=_dropped) for handler in handlers]
+    for outlet in outlets:
+        root.addHandler(outlet)
+    metrics.LOG_DROPPED.follow(lambda: [({}, sum(each.dropped for each in outlets))])
     root.setLevel(settings.level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -166,7 +166,7 @@ FETCHES: Final = Metric(
     "counter",
     "requests",
     ("result",),
-    "Outgoing requests by the class of their answer (2xx, 3xx, 4xx, 5xx) or the code of their error.",
+    "Outgoing requests by the class of their answer (2xx, 3xx, 4xx, 5xx), the code of their error, or cancelled.",
     process=False,
 )
 FETCH_SECONDS: Final = Metric(
@@ -177,7 +177,7 @@ PARSE_SECONDS: Final = Metric(
     "histogram",
     "seconds",
     ("task", "result"),
-    "Time of one task in a parse process, without the wait for one; `result`: ok, failed, timeout, crashed.",
+    "Time of one task in a parse process, without the wait for one; `result`: ok, failed, timeout, crashed, cancelled.",
     process=False,
 )
 ERRORS: Final = Metric(

@@ -17,9 +17,9 @@ _SECRET_ENDINGS: Final = ("google_engine", "search_engine_id")  # half of an acc
 # Words that end in one of the above and are no secrets.
 _HARMLESS: Final = frozenset({"url_key", "entry_key", "key", "idempotency_key", "host_key"})
 
-_USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s\"'<>]*@")
+_USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,40}://)[^/?#\s\"'<>]*@")
 _PARAMETER: Final = re.compile(
-    r"(?i)(?P<name>[?&;#](?:[\w.-]*(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code)=)[^&#;\s\"'<>]+"
+    r"(?i)(?P<name>[?&;#](?:[\w.-]{0,100}(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code|cx)=)[^&#;\s\"'<>]+"
 )
 _TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{32,}")
 _BEARER: Final = re.compile(r"(?i)\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}")
@@ -57,6 +57,15 @@ def text(value: str, *, lines: bool = False) -> str:
     value = _TOKEN.sub(f"atlas_{MASK}", value)
     value = _BEARER.sub(rf"\g<scheme> {MASK}", value)
     return printable(value, lines=lines)
+
+
+def error(raised: BaseException, *, most: int = 1000) -> str:
+    """An exception's kind and its words, cleaned and at most so long; one of a library may be unable to say any."""
+    try:
+        words = str(raised)
+    except Exception:  # noqa: BLE001 - whoever tells of an error must not fail by it
+        words = "(it cannot say what it is)"
+    return f"{type(raised).__name__}: {text(words)[:most]}"
 
 
 def printable(value: str, *, lines: bool = False) -> str:

@@ -109,7 +109,7 @@ def span(
         try:
             yield Live(begun)
         except Exception as error:
-            begun.set_status(StatusCode.ERROR, redact.text(f"{type(error).__name__}: {error}")[:500])
+            begun.set_status(StatusCode.ERROR, redact.error(error, most=500))
             raise
 
 

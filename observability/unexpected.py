@@ -57,15 +57,6 @@ def error_id(error: BaseException) -> str:
     return "".join(_ALPHABET[(digest >> shift) & 31] for shift in range(35, -1, -5))
 
 
-def said(error: BaseException) -> str:
-    """Its kind and its words, without secrets; an exception of a library may be unable to say any."""
-    try:
-        words = str(error)
-    except Exception:  # noqa: BLE001 - whoever tells of an error must not fail by it
-        words = "(it cannot say what it is)"
-    return f"{type(error).__name__}: {redact.text(words)[:MESSAGE_MOST]}"
-
-
 def _kind(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
 
@@ -94,7 +85,7 @@ class Ledger:
         self._noted[found] = Unexpected(
             id=found,
             kind=_kind(error),
-            message=said(error).partition(": ")[2],
+            message=redact.error(error, most=MESSAGE_MOST).partition(": ")[2],
             traceback=_told(error),
             place=place,
             count=1 if before is None else before.count + 1,

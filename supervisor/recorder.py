@@ -6,18 +6,20 @@ Nothing waits for it. What it cannot get rid of is dropped and counted; a proces
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from observability import metrics, spans
 from observability.log import Logger
 from observability.names import Event
-from observability.setup import Observed
 from observability.spans import SpanRecord
 from observability.unexpected import Ledger
 from pipeline.errors import StoreBusy, StoreFull
 from pipeline.store.handle import Store
+
+if TYPE_CHECKING:
+    from observability.setup import Observed
 
 EVERY_SECONDS: Final = 1.0
 SENT_AT_ONCE: Final = 512

@@ -80,6 +80,8 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
     parent = os.environ.get(PARENT_VARIABLE)
     if parent is not None:
         die_with_parent(int(parent))
+    for variable in [each for each in os.environ if each.startswith("OTEL_")]:
+        del os.environ[variable]  # the SDK would heed them; our settings are the only ones
     log.configure(config.log, name, data=config.folder)
     try:
         run()

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import anyio
 
-from observability import metrics, trace
+from observability import metrics, redact, trace
 from observability.log import Logger
 from observability.names import Attribute, Event, Span
-from observability.unexpected import Ledger, said
+from observability.unexpected import Ledger
 from pipeline import errors, retry
 from pipeline.clock import Clock
 from pipeline.flow import telling
@@ -157,7 +157,7 @@ class Actor:
         reason = Reason(
             code="internal",
             hint="this is a fault of Atlas; please report it with the error id",
-            detail=said(error)[:500],
+            detail=redact.error(error, most=500),
             error_id=error_id,
         )
         return Retry(reason=reason)

@@ -104,7 +104,13 @@ def test_the_worker_loads_no_web_server_and_the_api_no_way_to_the_network() -> N
     """A role starts sooner and stays smaller without what only another one needs."""
     worker = "supervisor.wiring, supervisor.worker, stages.catalog, stages.net.client, stages.parse.pool"
     api = "supervisor.wiring, supervisor.serve, gateway.app"
-    for modules, others in ((worker, ("quart", "hypercorn", "jinja2")), (api, ("httpx2", "httpcore2", "stages.net"))):
+    short = "supervisor.wiring, supervisor.up"  # a tick of the scheduler, every five minutes
+    cases = (
+        (worker, ("quart", "hypercorn", "jinja2")),
+        (api, ("httpx2", "httpcore2", "stages.net")),
+        (short, ("quart", "hypercorn", "stages.net", "opentelemetry.sdk", "requests", "google.protobuf")),
+    )
+    for modules, others in cases:
         ran = python(f"import sys, {modules}; print(sorted(set({others!r}) & set(sys.modules)))")
         assert (ran.stdout, ran.stderr) == ("[]\n", "")
 

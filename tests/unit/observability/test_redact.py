@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +73,12 @@ def test_values_are_cleaned_in_depth_and_the_depth_has_an_end() -> None:
         [1, None],
     ]
     assert "<list>" in repr(redact.value("a", endless))
+
+
+@pytest.mark.parametrize("piece", ["a.", "?a-", "&", "bearer ", "atlas_", "x://", "?token", "\u202e", "://@"])
+@pytest.mark.parametrize("end", ["@", "=", ""])
+def test_a_megabyte_of_hostile_text_is_cleaned_in_no_time(piece: str, end: str) -> None:
+    """What took a square of its length took minutes for this one; the bound is for a busy machine."""
+    begun = time.process_time()
+    redact.text(piece * (1_000_000 // len(piece)) + end)
+    assert time.process_time() - begun < 3
