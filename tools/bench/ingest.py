@@ -7,8 +7,8 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,17 @@ PROCESSES: Final = 2  # parse processes of Atlas, and processes of the bare loop
 WARM: Final = 20  # pages that go through before the clock starts
 
 
-def measure_atlas(folder: Path, site: str, pages: int) -> float:
-    """Pages a second, from the first save on disk to the last page searchable."""
-    settings = SETTINGS | {"ATLAS_WORKER_CONCURRENCY": str(PROCESSES)}
-    with Instance(folder, settings=settings) as atlas:
+def measure_atlas(
+    folder: Path,
+    site: str,
+    pages: int,
+    *,
+    settings: Mapping[str, str] | None = None,
+    beside: Callable[[Instance], AbstractContextManager[object]] = nullcontext,
+) -> float:
+    """Pages a second, from the first save on disk to the last page searchable. `beside` goes on all the time."""
+    told = SETTINGS | {"ATLAS_WORKER_CONCURRENCY": str(PROCESSES)} | dict(settings or {})
+    with Instance(folder, settings=told) as atlas, beside(atlas):
         keep(atlas, [f"{site}/p/{number}" for number in range(pages, pages + WARM)])
         wait_until_ended(atlas, WARM, seconds=60)
         keep(atlas, [f"{site}/p/{number}" for number in range(pages)])
