@@ -186,7 +186,7 @@ def _components(looked: Looked, figures: Figures | None) -> dict[str, Component]
         "queue": _queue_part(figures.depth),
         "worker": _worker(looked, worker),
         "actors": _actors(worker),
-        "scheduler": _scheduler(looked.now, figures.swept_at),
+        "scheduler": _scheduler(looked.now, figures.swept_at, looked.roles),
         "conservation": _conservation(looked.now, figures),
         "backup": _backup(looked.now, figures),
         "errors": _judged(warning=ERRORS if looked.recent_errors else ""),
@@ -244,8 +244,10 @@ def _actors(worker: RoleReport | None) -> Component:
     return _judged(failing=said if has_failed else "", warning=said)
 
 
-def _scheduler(now: int, swept_at: int | None) -> Component:
-    is_late = swept_at is not None and now - swept_at > SWEEP_MS
+def _scheduler(now: int, swept_at: int | None, roles: Sequence[RoleReport]) -> Component:
+    """One that has never run is late once a role has been up for as long."""
+    since = swept_at if swept_at is not None else min((each.started_at for each in roles), default=now)
+    is_late = now - since > SWEEP_MS
     return _judged(failing=SCHEDULER if is_late else "", age=_age(now, swept_at))
 
 

@@ -53,13 +53,14 @@ def _samples(
         yield names.DISK_TOTAL, ({}, room.total)
         yield names.DISK_RESERVE, ({}, room.reserve)
     if read is not None:
-        yield from _of_items(read.counts, now)
+        yield from _of_items(read.counts, read.poll_due_at, now)
         yield from _of_the_rest(read, now)
 
 
-def _of_items(counts: tuple[Count, ...], now: int) -> Iterator[tuple[Metric, Sample]]:
+def _of_items(counts: tuple[Count, ...], poll_due: int | None, now: int) -> Iterator[tuple[Metric, Sample]]:
     items: Counter[tuple[str, str]] = Counter()
     oldest = dict.fromkeys(STAGES.values(), now)
+    oldest[STAGES[0]] = now if poll_due is None else min(now, poll_due)  # polls are no items
     dead = 0
     for each in counts:
         stage = STAGES[hundred(each.stage)]

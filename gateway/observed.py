@@ -47,6 +47,10 @@ class Observed:
             with trace.about(context):
                 try:
                     await self._app(scope, receive, _telling(send, seen))
+                except Exception as error:  # past the gateway's own answer to errors; the server closes the connection
+                    error_id = self._deps.mishaps.note(error, place="request", correlation_id=request_id)
+                    seen.status, seen.facts["error_id"] = seen.status or 500, error_id
+                    raise
                 finally:
                     _tell(seen, method, self._deps.clock.monotonic() - began)
 

@@ -30,9 +30,14 @@ STATUS: dict[type[errors.AtlasError], int] = {
     errors.QueueFull: 503,
     errors.StoreBusy: 503,
     errors.StoreFull: 507,
+    errors.StoreUnreadable: 503,
+    errors.StoreBroken: 503,
+    errors.StoreTooNew: 503,
     errors.ArchiveAway: 503,
     errors.Unsupported: 415,
 }
+# Trouble of the disk that somebody has to mend, and no fault of ours to be kept: its hint says how.
+_AWAY = (errors.StoreUnreadable, errors.StoreBroken, errors.StoreTooNew)
 RETRY_AFTER = {503: 5, 507: 60}  # seconds, where the error itself names none
 
 
@@ -80,7 +85,7 @@ def describe(deps: Deps, error: Exception) -> ProblemOut:
                 most = f"{deps.settings.max_body_bytes:,} bytes"
                 detail = f"The body is too large (at most {most}), or it is a form of too many fields."
             return _problem(status, code, detail)
-        case errors.AtlasError() if _status(error) < 500 or error.retryable:
+        case errors.AtlasError() if _status(error) < 500 or error.retryable or isinstance(error, _AWAY):
             return _known(error)
         case _:
             return _unknown(deps, error)
@@ -102,7 +107,7 @@ def _unknown(deps: Deps, error: Exception) -> ProblemOut:
     seen().facts["error_id"] = error_id
     code = error.code if isinstance(error, errors.AtlasError) else "internal"
     logger.error(Event.REQUEST_FAILED, error_id=error_id, code=code, exc_info=error)
-    detail = f"Something went wrong inside Atlas. It is kept as error {error_id}, and the log has the particulars."
+    detail = f"Something went wrong inside Atlas. It has the id {error_id}; the log has the particulars."
     return _problem(500, code, detail, error_id=error_id)
 
 

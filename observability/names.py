@@ -241,8 +241,8 @@ OLDEST_ITEM: Final = Metric(
     "gauge",
     "seconds",
     ("stage",),
-    "How long the oldest item that can be worked on (ready or in hand) has stood where it is; 0 without any. The one"
-    " figure that sees every stall.",
+    "How long the oldest item that can be worked on (ready or in hand) has stood where it is, of discover the oldest"
+    " poll that is due; 0 without any. The one figure that sees every stall.",
     process=False,
 )
 DEAD_LETTERS: Final = Metric(

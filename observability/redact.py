@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 MASK: Final = "***"
 DEPTH: Final = 6  # nested values below this are shown as their type only
@@ -17,11 +18,19 @@ _SECRET_ENDINGS: Final = ("google_engine", "search_engine_id")  # half of an acc
 # Words that end in one of the above and are no secrets.
 _HARMLESS: Final = frozenset({"url_key", "entry_key", "key", "idempotency_key", "host_key"})
 
-_USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,40}://)[^/?#\s\"'<>]*@")
-_PARAMETER: Final = re.compile(
-    r"(?i)(?P<name>[?&;#](?:[\w.-]{0,100}(?:token|secret|password|passwd|signature|api_?key)|key|sig|auth|code|cx)=)[^&#;\s\"'<>]+"
+# Of parameters of an address, beside those words: what logins, signatures and accounts of services are called there.
+_SECRET_PARAMETERS: Final = _SECRET_WORDS | frozenset(
+    ("sig", "signature", "auth", "code", "cx", "pass", "pwd", "sid", "session", "jwt")
 )
-_TOKEN: Final = re.compile(r"\batlas_[A-Za-z0-9_-]{32,}")
+_ANYWHERE: Final = ("token", "secret", "password", "passwd", "signature", "credential", "apikey")
+
+_USERINFO: Final = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]{0,40}://|(?<!:)//)[^/?#\s\"'<>]*@")
+_PARAMETER: Final = re.compile(r"(?P<mark>[?&;#])(?P<name>[^=&;#?\s\"'<>]{1,100})=[^&#;\s\"'<>]+")
+_QUOTED: Final = re.compile(
+    r"(?i)(?<![\w-])(?P<name>[\w-]{0,60}(?:password|passwd|secret|token|authorization|cookie|api[-_]?key)['\"]?\s?[:=]\s?)"
+    r"(?P<quote>['\"])[^'\"]+(?P=quote)"
+)
+_TOKEN: Final = re.compile(r"\b(?P<kind>atlas|session|link)_[A-Za-z0-9_-]{32,}|(?P<path>/sign-in/)[A-Za-z0-9_-]{16,}")
 _BEARER: Final = re.compile(r"(?i)\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}")
 
 # C0, DEL, C1, the marks that turn the direction of a line round, and lone surrogates, which no UTF-8 can hold.
@@ -35,7 +44,8 @@ _CONTROL_BUT_LINES: Final = re.compile(
 
 # Without one of these none of the above can match: most texts are cleared by one look.
 _SUSPECT: Final = re.compile(
-    "[@=\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]|atlas_|[Bb][Ee][Aa][Rr]|[Bb][Aa][Ss][Ii]"
+    "[@=\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "|atlas_|session_|link_|/sign-in/|: ?['\"]|[Bb][Ee][Aa][Rr]|[Bb][Aa][Ss][Ii]"
 )
 
 
@@ -53,10 +63,21 @@ def text(value: str, *, lines: bool = False) -> str:
     if _SUSPECT.search(value) is None:
         return value
     value = _USERINFO.sub(rf"\g<scheme>{MASK}@", value)
-    value = _PARAMETER.sub(rf"\g<name>{MASK}", value)
-    value = _TOKEN.sub(f"atlas_{MASK}", value)
+    value = _PARAMETER.sub(_without_secret, value)
+    value = _QUOTED.sub(rf"\g<name>\g<quote>{MASK}\g<quote>", value)
+    value = _TOKEN.sub(lambda found: f"{found['path'] or found['kind'] + '_'}{MASK}", value)
     value = _BEARER.sub(rf"\g<scheme> {MASK}", value)
     return printable(value, lines=lines)
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    return f"{found['mark']}{found['name']}={MASK}" if _is_secret_parameter(found["name"]) else found[0]
+
+
+@lru_cache(maxsize=1024)
+def _is_secret_parameter(name: str) -> bool:
+    lowered = unquote(name).lower()
+    return re.split(r"[-_.\[\]]", lowered.rstrip("]"))[-1] in _SECRET_PARAMETERS or lowered.endswith(_ANYWHERE)
 
 
 def error(raised: BaseException, *, most: int = 1000) -> str:

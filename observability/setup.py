@@ -270,7 +270,7 @@ def _record(span: ReadableSpan, role: str) -> SpanRecord:
         role=role,
         kind=_KINDS.get(span.kind, "internal"),
         start=span.start_time or 0,
-        end=span.end_time or 0,
+        end=max(span.start_time or 0, span.end_time or 0),  # the clock may have been set back meanwhile
         error=(span.status.description or "error") if span.status.status_code is StatusCode.ERROR else None,
         attributes=attributes,
         links=tuple((f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in span.links),

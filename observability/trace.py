@@ -96,7 +96,8 @@ def span(
 ) -> Iterator[Live]:
     """A span for the time of the block, inside the current one or, with `parent`, inside that of a carrier.
 
-    A carrier with a link (`LINK`) gives it to the span. Whatever the block raises marks the span as failed.
+    A carrier with a link (`LINK`) gives it to the span. An error that the block raises marks the span as
+    failed; to be cancelled is no failure.
     """
     tracer = _Here.tracer
     if tracer is None:

@@ -28,7 +28,7 @@ class Unexpected(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str  # the exception's class
     message: str  # of the last time
-    traceback: str  # of the last time
+    traceback: str  # of the first of these times
     place: str  # stage.extract, request GET /…, actor worker/pipeline/…
     count: int
     first_seen: int
@@ -47,7 +47,9 @@ def error_id(error: BaseException) -> str:
     while left and len(parts) < PARTS_MOST:
         current = left.pop()
         parts.append(_kind(current))
-        parts += [f"{_module(frame.filename)}:{frame.name}" for frame in traceback.extract_tb(current.__traceback__)]
+        frames = traceback.extract_tb(current.__traceback__)
+        # Each once: how deep a recursion was says nothing about the error either.
+        parts += dict.fromkeys(f"{_module(frame.filename)}:{frame.name}" for frame in frames)
         before = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
         if before is not None:
             left.append(before)
@@ -86,7 +88,7 @@ class Ledger:
             id=found,
             kind=_kind(error),
             message=redact.error(error, most=MESSAGE_MOST).partition(": ")[2],
-            traceback=_told(error),
+            traceback=_told(error) if before is None else before.traceback,  # the same way through the code
             place=place,
             count=1 if before is None else before.count + 1,
             first_seen=now if before is None else before.first_seen,

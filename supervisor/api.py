@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ BELL_SECONDS = 3600.0  # the api's bell has no fallback to look at: whoever wait
 SCRAPE_SECONDS = 0.5  # for the worker's metrics: Prometheus waits for 10 s, a person does not
 SPANS_SECONDS = 1.0
 REPORT_SECONDS = 10.0
-RECORD_AGAIN_SECONDS = 5.0
+AGAIN_SECONDS = 5.0
 
 
 async def serve_api(config: Config, sock: socket.socket) -> None:
@@ -71,7 +71,12 @@ async def serve_api(config: Config, sock: socket.socket) -> None:
         recorder = Recorder("api", observed, mishaps, store, keep=config.trace.keep, log=logger, send=worker.take)
         report = partial(_report, clock, clock.wall_ms())
         await say(store, report())
-        jobs = (_pass_on(bell, news), _record(recorder, mishaps, logger), _report_now_and_then(store, report))
+        reporter = partial(_report_after_a_while, store, report)
+        jobs = (
+            _pass_on(bell, news),
+            _for_ever("recorder", recorder.run, mishaps, logger),
+            _for_ever("reporter", reporter, mishaps, logger),
+        )
         helpers = [group.create_task(job) for job in jobs]
         started(notify, "api", store)
         await serve(create_app(deps), sock, stop)
@@ -102,23 +107,22 @@ async def _pass_on(bell: Bell, news: News) -> None:
             news.ring()
 
 
-async def _record(recorder: Recorder, mishaps: Ledger, logger: log.Logger) -> None:
-    """For ever: what only looks on may end no request."""
+async def _for_ever(name: str, job: Callable[[], Awaitable[None]], mishaps: Ledger, logger: log.Logger) -> None:
+    """What only looks on may end no request: whatever it fails by, it is begun again."""
     while True:
         try:
-            await recorder.run()
+            await job()
         except StoreBroken:
             raise
         except Exception as error:
-            error_id = mishaps.note(error, place="recorder")
-            logger.critical(Event.ACTOR_CRASHED, actor="recorder", error_id=error_id, exc_info=error)
-        await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            error_id = mishaps.note(error, place=name)
+            logger.critical(Event.ACTOR_CRASHED, actor=name, error_id=error_id, exc_info=error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _report_now_and_then(store: Store, report: Callable[[], RoleReport]) -> None:
-    while True:
-        await asyncio.sleep(REPORT_SECONDS)
-        await say(store, report())
+async def _report_after_a_while(store: Store, report: Callable[[], RoleReport]) -> None:
+    await asyncio.sleep(REPORT_SECONDS)
+    await say(store, report())
 
 
 def _report(clock: SystemClock, started_at: int, *, stopped: bool = False) -> RoleReport:

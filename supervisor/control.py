@@ -25,6 +25,8 @@ NAME: Final = "worker.sock"
 SECONDS: Final = 2.0  # for one exchange, whoever is slow
 BODY_MOST: Final = 4 * 1024 * 1024
 AT_ONCE: Final = 8
+WAIT_SECONDS: Final = 10.0  # for its turn
+WAITING_MOST: Final = 100  # for their turn; past it a connection is closed at once
 _PIECE: Final = 65_536
 
 
@@ -44,6 +46,8 @@ class Control:
 
     async def run(self) -> None:
         """Serve until cancelled; the socket (0600) takes the place of one left by a dead process."""
+        if self._path.exists() and not self._path.is_socket():
+            self._path.unlink()  # the folder is ours alone: nobody else has put it there
         listener = await anyio.create_unix_listener(os.fspath(self._path), mode=0o600)
         try:
             async with listener:
@@ -52,13 +56,15 @@ class Control:
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, stream: SocketStream) -> None:
-        async with stream, self._room:
+        async with stream:
+            if self._room.statistics().tasks_waiting >= WAITING_MOST:  # each holds a descriptor of ours
+                return
             # A peer that says nonsense or goes away is its own affair.
-            with (
-                contextlib.suppress(h11.ProtocolError, anyio.BrokenResourceError, anyio.ClosedResourceError),
-                anyio.move_on_after(SECONDS),
-            ):
-                await self._exchange(stream)
+            with contextlib.suppress(h11.ProtocolError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                with anyio.move_on_after(WAIT_SECONDS) as waiting:
+                    async with self._room:
+                        waiting.deadline = anyio.current_time() + SECONDS
+                        await self._exchange(stream)
 
     async def _exchange(self, stream: ByteStream) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=16_384)

@@ -195,7 +195,7 @@ class Place:
             with scope:
                 await self.spec.start(self._started)
         except Exception as error:  # noqa: BLE001 - a process edge: whatever a child raises is a crash of that child
-            self._error = error
+            self._error = _alone(error)
         finally:
             self._ended.set()
             self._wake()
@@ -226,3 +226,10 @@ def restarted_with(crashed: Place, places: tuple[Place, ...], strategy: Strategy
             return places[places.index(crashed) :]
         case Strategy.ONE_FOR_ALL:
             return places
+
+
+def _alone(error: Exception) -> Exception:
+    """The one error inside nested groups of one, which says more than they do."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

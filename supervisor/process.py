@@ -63,6 +63,8 @@ def hard_deadline(seconds: float, *, code: Exit, last_words: Callable[[], None])
     def watch() -> None:
         if over.wait(seconds):
             return
+        with contextlib.suppress(OSError):
+            os.set_blocking(2, False)  # whoever should read standard error may not: what does not fit is not said
         try:
             faulthandler.dump_traceback(all_threads=True)
             faulthandler.dump_traceback_later(_LAST_WORDS_SECONDS, exit=True)  # they may wait for a lock of the stuck

@@ -15,7 +15,7 @@ from observability.log import Logger
 from observability.names import Event
 from observability.spans import SpanRecord
 from observability.unexpected import Ledger
-from pipeline.errors import StoreBusy, StoreFull
+from pipeline.errors import StoreBroken, StoreError
 from pipeline.store.handle import Store
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until cancelled."""
+        await self._store.traces.trim(most=self._keep)  # `[trace] keep` may be smaller than it was
         due = anyio.current_time() + EVERY_SECONDS
         while True:
             await anyio.sleep_until(due)
@@ -62,7 +63,7 @@ class Recorder:
             await self.round()
 
     async def round(self) -> None:
-        """Keep and send what there is."""
+        """Keep and hand on what there is; a store that takes none of it keeps nothing from the collector."""
         await self._keep_mishaps()
         await self._keep_spans(self._observed.take_kept())
         if self._send is not None:
@@ -81,8 +82,12 @@ class Recorder:
         met = self._mishaps.take()
         try:
             await self._store.mishaps.keep(met, role=self._role)
-        except (StoreBusy, StoreFull):
+        except StoreBroken:
+            raise
+        except StoreError:
             self._mishaps.put_back(met)
+        except Exception:
+            raise  # what cannot be kept now cannot be kept later: it is in the log
         except BaseException:  # cancelled: counted twice at worst, never lost
             self._mishaps.put_back(met)
             raise
@@ -90,12 +95,19 @@ class Recorder:
     async def _keep_spans(self, ended: list[SpanRecord]) -> None:
         try:
             await self._store.traces.keep(ended, most=self._keep)
-        except (StoreBusy, StoreFull):
+        except StoreBroken:
+            raise
+        except StoreError:
             self._dropped += len(ended)
             metrics.SPANS_DROPPED.add(len(ended), where="kept")
 
     async def _hand_on(self, send: Send) -> None:
         while batch := self._observed.take_outgoing(SENT_AT_ONCE):
-            if not await send(spans.encode(batch)):
-                self._observed.put_back(batch)
+            is_taken = False
+            try:
+                is_taken = await send(spans.encode(batch))
+            finally:
+                if not is_taken:
+                    self._observed.put_back(batch)
+            if not is_taken:
                 return

@@ -14,7 +14,7 @@ from functools import partial
 
 import trio
 
-from observability import metrics
+from observability import metrics, redact
 from observability.log import Logger, flush
 from observability.names import Event
 from observability.unexpected import Ledger
@@ -164,7 +164,12 @@ class Worker:
             return
         name = _EVENTS[event.kind]
         self._log.warning(
-            name, actor=event.path, error=str(event.error or ""), error_id=event.error_id, delay=event.delay
+            name,
+            actor=event.path,
+            error=redact.error(event.error) if event.error else "",
+            error_id=event.error_id,
+            delay=event.delay,
+            exc_info=event.error if event.kind is Happening.CRASH else None,
         )
 
     def _stuck(self, path: str) -> None:

@@ -13,6 +13,8 @@ from gateway.decode import body_as
 from gateway.deps import Deps
 from gateway.render import json
 from gateway.security.caller import own_trace
+from gateway.seen import seen
+from observability.names import Attribute
 from pipeline.errors import Fault, InvalidInput, NotFound, QueueFull
 from pipeline.selection import Selection, parse
 from pipeline.store.redo import TOUCHED, Deed
@@ -35,6 +37,8 @@ async def retried(deps: Deps, uid: str) -> Deed:
     if deed in (Deed.UNKNOWN, Deed.DELETED):
         raise NotFound("There is no such item.", hint="It may have been deleted; saving its URL brings it back.")
     if deed in TOUCHED:
+        seen().span.set({Attribute.ITEM: known(uid)})
+        seen().facts["item_id"] = known(uid)
         deps.ring()
     return deed
 

@@ -16,6 +16,7 @@ from gateway.security.caller import Caller
 from gateway.security.head import check_head
 from gateway.security.limits import Buckets
 from gateway.seen import NO_ROUTE, seen
+from gateway.settings import ApiSettings
 from pipeline.errors import Forbidden, Unauthorised
 
 COOKIE = "atlas_session"
@@ -49,12 +50,12 @@ class Gate:
         if request.method not in origin.SAFE and who.via != "token":
             _check_origin(route, who)
         await (self._anonymous if who.via == "nothing" else self._requests).spend(who.key)
-        return _check_scope(route, who)
+        return _check_scope(route, who, self._deps.settings)
 
     async def _identify(self, route: Route) -> Caller:
         """Open routes ask for no proof, so they look none up: a stale cookie does not count against anyone there."""
         address = origin.network_of(origin.client_address(self._deps.settings))
-        if route.scope is None or (route.is_open_here and origin.is_from_here()):
+        if route.scope is None or _is_open(route, self._deps.settings):
             return Caller(via="nothing", key=address)
         kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
@@ -92,8 +93,12 @@ def _check_origin(route: Route, who: Caller) -> None:
         origin.check_own_page()
 
 
-def _check_scope(route: Route, who: Caller) -> Response | None:
-    if route.scope is None or who.may(route.scope) or (route.is_open_here and origin.is_from_here()):
+def _is_open(route: Route, settings: ApiSettings) -> bool:
+    return route.is_open_here and origin.is_from_here(settings)
+
+
+def _check_scope(route: Route, who: Caller, settings: ApiSettings) -> Response | None:
+    if route.scope is None or who.may(route.scope) or _is_open(route, settings):
         return None
     if who.via != "nothing":
         raise Forbidden(f"This needs the scope {route.scope}; you have {who.scope}.", hint="Use another token.")

@@ -14,7 +14,8 @@ from pipeline.errors import Forbidden
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 # What proxies add: behind one on this machine, everybody seems to come from here.
-FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+FORWARDED = ("forwarded", "x-forwarded", "x-original-", "cf-", "tailscale-", "sec-fetch-", "x-client-", "x-cluster-")
+FORWARDING = frozenset({"via", "x-real-ip", "true-client-ip", "fastly-client-ip", "origin", "cookie", "x-proxyuser-ip"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -55,9 +56,11 @@ def client_address(settings: ApiSettings) -> str:
     return address
 
 
-def is_from_here() -> bool:
-    """Whether a program on this machine asks by itself: from loopback, by a loopback name, and not through a proxy."""
-    if any(name in request.headers for name in FORWARDING):
+def is_from_here(settings: ApiSettings) -> bool:
+    """Whether a program on this machine asks by itself: from loopback, by a loopback name, not through a proxy and not
+    from a page in a browser. A proxy here that adds no header at all cannot be told from such a program."""
+    names = [name.lower() for name in request.headers.keys()]  # noqa: SIM118 - a multi-dict yields pairs
+    if _peer() in settings.trusted_proxies or any(name.startswith(FORWARDED) or name in FORWARDING for name in names):
         return False
     return _is_loopback(_peer()) and host_name(request.headers.get("Host", "")) in LOOPBACK
 

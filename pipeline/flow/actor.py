@@ -81,19 +81,17 @@ class Actor:
 
     async def _work(self, claim: Claim, pulse: Pulse) -> None:
         with trace.about(claim.trace, stage=self.spec.name, **telling.subject(claim)):
-            settled = False
-            notes = self._notebook(claim)
-            try:
-                with trace.span(
-                    Span.STAGE + self.spec.name, telling.entering(claim), parent=claim.trace, kind="consumer"
-                ) as span:
+            name, notes = Span.STAGE + self.spec.name, self._notebook(claim)
+            with trace.span(name, telling.entering(claim), parent=claim.trace, kind="consumer") as span:
+                settled = False
+                try:
                     finished = await self._take(claim, notes, pulse, span)
                     settled = True
-                pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
-                await self._pass_on(claim, finished, span)
-            finally:
-                if not settled:
-                    await self._give_back(claim, notes, pulse)
+                finally:
+                    if not settled:
+                        await self._give_back(claim, notes, pulse)
+            pulse.expect(self._shared.queue.forward_seconds + STALL_GRACE_SECONDS)
+            await self._pass_on(claim, finished, span)
 
     async def _take(self, claim: Claim, notes: Notebook, pulse: Pulse, span: trace.Live) -> Finished | None:
         """The step itself, then what came out of it onto the disk."""
@@ -102,8 +100,9 @@ class Actor:
         outcome = await self._judge(claim, notes)
         metrics.PROCESSING_SECONDS.record(self._shared.clock.monotonic() - began, stage=self.spec.name)
         pulse.expect(COMMIT_SECONDS + STALL_GRACE_SECONDS)
-        with trace.span(Span.COMMIT):
-            stored = await self._commit(claim, outcome, notes, pulse)
+        commits = self._shared.clock.monotonic()
+        stored = await self._commit(claim, outcome, notes, pulse)
+        trace.ended(Span.COMMIT, self._shared.clock.monotonic() - commits)
         if stored is None:
             return None
         outcome, finished = stored

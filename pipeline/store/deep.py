@@ -16,6 +16,7 @@ import apsw
 
 from pipeline.store import rows
 from pipeline.store.connection import ATLAS_CACHES, mapped, prepare_reader
+from pipeline.store.migrate import check_header
 
 FAULTS_MOST: Final = 20  # of each kind: a damaged file has thousands, and the first say enough
 INTERRUPT_STEPS: Final = 100_000  # of SQLite, a few milliseconds, between two moments at which Ctrl-C is heard
@@ -30,6 +31,16 @@ def examine(path: Path) -> tuple[str, ...]:
         prepare_reader(ATLAS_CACHES)(conn)
         conn.set_progress_handler(lambda: False, INTERRUPT_STEPS)
         return tuple(dict.fromkeys((*_until_damage(_integrity(conn)), *_until_damage(_references(conn)))))
+
+
+def schema_of(path: Path) -> int:
+    """The schema number of a database as it lies there, 0 for one without any; opening the store would migrate it.
+
+    Raises StoreError when it cannot be read.
+    """
+    with mapped(f"open {path}"), contextlib.closing(_opened(path)) as conn:
+        check_header(conn)
+        return int(conn.pragma("user_version"))
 
 
 def _opened(path: Path) -> apsw.Connection:

@@ -29,6 +29,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     backup_at: int | None
     backup_verified_at: int | None
     first_item_at: int | None  # since when there is something to lose
+    poll_due_at: int | None  # of the feed poll that has been ready for longest
 
     def backup_age(self, now: int, *, verified: bool = False) -> float:
         """Seconds since the last backup, or since there is something to lose: that is how much would be lost."""
@@ -48,7 +49,8 @@ def figures(conn: apsw.Connection, limits: QueueSettings) -> Figures:
     """Counts from the table that triggers keep, ages from indexes, the rest from tables that are small by nature."""
     totals = {rows.text(name): rows.integer(n) for name, n in conn.execute("SELECT name, n FROM totals")}
     first = conn.execute("SELECT created_at FROM items ORDER BY id LIMIT 1").get
-    # Bounded: at most 2,000 breakers are remembered (stages.net.breakers).
+    due = conn.execute("SELECT min(due_at) FROM work WHERE state = 'ready' AND hundred = 0 AND feed_id IS NOT NULL").get
+    # Bounded: at most 10,000 breakers are remembered (stages.net.breakers).
     open_now = conn.execute(
         """SELECT substr(name, 1, instr(name, ':') - 1) AS kind, state, count(*) FROM breakers
            WHERE state <> 'closed' GROUP BY kind, state"""
@@ -62,6 +64,7 @@ def figures(conn: apsw.Connection, limits: QueueSettings) -> Figures:
         backup_at=totals.get(BACKUP),
         backup_verified_at=totals.get(BACKUP_VERIFIED),
         first_item_at=cast("int | None", first),
+        poll_due_at=cast("int | None", due),
     )
 
 

@@ -162,7 +162,8 @@ async def _open(
         check_header(conn)  # before anything is changed: a foreign file stays as it was
         prepare_writer(settings, caches)(conn)
         migrate(conn, migrations(name))
-        conn.pragma("optimize", 0x10002)
+        with contextlib.suppress(apsw.BusyError):  # others are writing; the scheduler does it again
+            conn.pragma("optimize", 0x10002)
 
     async with contextlib.AsyncExitStack() as stack:
 

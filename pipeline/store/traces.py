@@ -16,6 +16,9 @@ SHOWN_MOST: Final = 1000  # spans of one item that are read
 _decoder: Final = msgspec.json.Decoder(tuple[SpanRecord, ...])
 
 
+_TRIM: Final = "DELETE FROM spans WHERE id <= (SELECT max(id) FROM spans) - ?"
+
+
 class TraceStore:
     """`store.traces`"""
 
@@ -32,6 +35,10 @@ class TraceStore:
             given = [(*key, msgspec.json.encode(group).decode()) for key, group in groups.items()]
             await self._db.write(lambda conn: _keep(conn, given, most))
 
+    async def trim(self, *, most: int) -> None:
+        """Keep the newest `most` rows: what a smaller ring has no room for goes. Atomic."""
+        await self._db.write(lambda conn: conn.execute(_TRIM, (most,)).get)
+
     async def of_item(self, uid: str) -> tuple[SpanRecord, ...]:
         """The kept spans of an item, by their start, at most SHOWN_MOST and the latest of them."""
         return await self._db.read(lambda conn: _of_item(conn, uid))
@@ -39,7 +46,7 @@ class TraceStore:
 
 def _keep(conn: apsw.Connection, given: Sequence[tuple[str, str, str]], most: int) -> None:
     conn.executemany("INSERT INTO spans (trace_id, item, spans) VALUES (?, ?, ?)", given)
-    conn.execute("DELETE FROM spans WHERE id <= ?", (conn.last_insert_rowid() - most,))
+    conn.execute(_TRIM, (most,))
 
 
 def _of_item(conn: apsw.Connection, uid: str) -> tuple[SpanRecord, ...]:

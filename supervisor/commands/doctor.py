@@ -12,14 +12,15 @@ from pathlib import Path
 from gateway.condition import LOCK_SECONDS, assess, look
 from pipeline.clock import SystemClock
 from pipeline.errors import StoreError
-from pipeline.store.deep import examine
+from pipeline.store.deep import examine, schema_of
 from pipeline.store.figures import file_size
 from pipeline.store.handle import Store
+from pipeline.store.migrate import SCHEMA_VERSION
 from pipeline.store.status import Format
 from supervisor.commands import findings, machine, output, remedies, roles
 from supervisor.commands.findings import Finding, Seen
 from supervisor.commands.remedies import Commands
-from supervisor.commands.session import load_settings, with_store
+from supervisor.commands.session import as_owner, load_settings, with_store
 from supervisor.config import CHECKOUT, Loaded
 from supervisor.exits import Exit
 from supervisor.settings import Config
@@ -88,6 +89,16 @@ def _no_library(config: Config, commands: Commands) -> Finding:
 
 def _of_store(config: Config, commands: Commands) -> Iterator[Finding]:
     try:
+        as_owner(config)
+        schema = schema_of(config.folder / config.database.path)
+        if 0 < schema < SCHEMA_VERSION:
+            found = f"atlas {schema}, and this release is of {SCHEMA_VERSION}"
+            start = commands.atlas("up")
+            advice = (
+                f"nothing: the next start brings it there, and doctor changes nothing and looks no further; {start}"
+            )
+            yield Finding(check="schema", state="warning", found=found, advice=advice)
+            return
         seen = with_store(config, partial(_see, config))
     except StoreError as error:
         advice = remedies.opening(error, commands)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _RESOURCES = ("importlib.readers", "importlib.resources.readers", "importlib.resources._adapters")  # the last by 3.13
 _FOREIGN = "encodings.unicode_escape"  # control characters in foreign text are written with it
-_LATER = ("anyio._backends._trio", "anyio.abc", _FOREIGN, *_RESOURCES)
+_LATER = ("supervisor.doorbell", "anyio._backends._trio", "anyio.abc", _FOREIGN, *_RESOURCES)
 _LATER_ON_A_TERMINAL = ("rich.box", "rich.console", "rich.progress", "rich.table", "rich.text", "rich._emoji_codes")
 
 
@@ -48,11 +48,8 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
     from pipeline.clock import SystemClock
     from pipeline.store.handle import open_store
     from supervisor.doorbell import ring
-    from supervisor.ownership import become_owner
 
-    if os.geteuid() == 0:
-        _load_ahead()
-    become_owner(config.folder)
+    as_owner(config)
 
     async def run() -> T:
         async with open_store(
@@ -64,6 +61,15 @@ def with_store(config: Config, job: Callable[[Store], Awaitable[T]], *, news: bo
     if news and not ring(config.folder, "worker") and sys.stderr.isatty():
         output.complaint("it is kept; no worker runs here that would fetch it now: start `atlas up`")
     return done
+
+
+def as_owner(config: Config) -> None:
+    """Root becomes the owner of the data folder, with all loaded that the owner may not be able to read."""
+    from supervisor.ownership import become_owner
+
+    if os.geteuid() == 0:
+        _load_ahead()
+    become_owner(config.folder)
 
 
 def _load_ahead() -> None:

@@ -18,7 +18,7 @@ BROAD = {
     "pipeline/store/writer.py:Writer._commit": "whoever waits for the commit gets the error, whatever it is",
     "pipeline/store/writer.py:_in_savepoint": "an operation's error is its caller's, not its neighbours'",
     "stages/parse/child.py:_attempt": "a library's bug on one page is that page's failure",
-    "supervisor/api.py:_record": "that the work cannot be told of ends no request",
+    "supervisor/api.py:_for_ever": "that the work cannot be told of ends no request",
     "supervisor/wiring.py:_role": "whatever ends a role is told and kept under its error id",
     "supervisor/place.py:Place._live": "whatever a child raises is a crash of that child",
 }

@@ -164,3 +164,32 @@ def test_a_full_queue_is_still_healthy_and_a_full_backlog_is_not(gateway):
         assert (status, report["queue"]["state"], parts) == (503, "backlog_full", ["queue"])
 
     gateway(story, queue=QueueSettings(max_size=1, max_backlog=2))
+
+
+def test_a_scheduler_that_has_never_run_is_missed_when_a_role_is_up_for_15_minutes(gateway):
+    async def story(site: Site) -> None:
+        await worker_reports(site)
+        assert (await health(site))[2] == []
+        began = site.clock.wall_ms()
+        site.clock.pass_seconds(1000)
+        now = site.clock.wall_ms()
+        await site.store.status.report(RoleReport(role="worker", boot="b", pid=1, started_at=began, seen_at=now))
+        assert (await health(site))[2] == ["scheduler"]
+
+    gateway(story)
+
+
+def test_a_damaged_database_is_told_with_what_to_do_and_is_no_fault_of_atlas(gateway, monkeypatch):
+    async def story(site: Site) -> None:
+        async def damaged(_wanted: object) -> None:
+            raise StoreUnreadable("read: the database is damaged", hint="restore the last verified backup")
+
+        token = await site.token()
+        monkeypatch.setattr(site.store.items, "list", damaged)
+        answer = await site.raw("GET", ITEMS, headers={"Authorization": f"Bearer {token}"})
+        problem = await answer.get_json()
+        assert (answer.status_code, problem["code"]) == (503, "store_unreadable")
+        assert problem["hint"] == "restore the last verified backup"
+        assert site.deps.mishaps.take() == ()
+
+    gateway(story)

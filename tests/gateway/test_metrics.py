@@ -22,7 +22,26 @@ from tests.gateway.watched import scraped, watched
 
 HERE = {"client": ("127.0.0.1", 50_000)}
 AWAY = {"client": ("203.0.113.9", 50_000)}
-FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+FORWARDING = (
+    *(
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Real-IP",
+        "Via",
+        "X-Forwarded-Server",
+    ),
+    *(
+        "X-Forwarded-Port",
+        "X-Forwarded",
+        "X-Client-IP",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "X-Original-Forwarded-For",
+    ),
+    *("Tailscale-User-Login", "Sec-Fetch-Site", "Origin"),
+)
 WORKER = (
     "# HELP atlas_fetches_total Fetches.\n# TYPE atlas_fetches_total counter\n"
     'atlas_fetches_total{result="2xx"} 9.0\n'

@@ -207,3 +207,22 @@ def test_what_was_to_be_expected_is_no_fault_and_has_no_id(gateway, monkeypatch,
         assert site.deps.mishaps.take() == ()
 
     gateway(story)
+
+
+def test_an_error_past_the_gateways_own_answer_is_a_500_with_an_id(gateway) -> None:
+    async def story(site: Site) -> None:
+        async def broken(_scope: object, _receive: object, _send: object) -> None:
+            raise KeyError("a bug of the framework")
+
+        app: Any = site.app.asgi_app
+        app._app = broken
+        with (
+            structlog.testing.capture_logs() as told,
+            pytest.raises(KeyError),
+        ):
+            await site.raw("GET", "/livez")
+        (noted,) = site.deps.mishaps.take()
+        (line,) = [each for each in told if each["event"] == Event.REQUEST_SERVED]
+        assert (line["status"], line["error_id"], line["log_level"]) == (500, noted.id, "warning")
+
+    gateway(story)

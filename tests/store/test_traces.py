@@ -124,3 +124,12 @@ async def test_the_spans_of_an_item_are_found_by_an_index(store: Store) -> None:
         return [str(row[3]) for row in conn.execute(asked, ("A",))]
 
     assert await store.traces._db.read(plan) == ["SEARCH spans USING INDEX spans_item (item=?)"]
+
+
+async def test_a_smaller_ring_lets_go_of_what_it_has_no_room_for(store: Store) -> None:
+    for number in range(5):
+        await store.traces.keep([span(number, f"I{number}")], most=10)
+    await store.traces.trim(most=2)
+    assert [len(await store.traces.of_item(f"I{number}")) for number in range(5)] == [0, 0, 0, 1, 1]
+    await store.traces.trim(most=0)
+    assert await store.traces.of_item("I4") == ()

@@ -87,6 +87,7 @@ FIGURES = Figures(
     backup_at=None,
     backup_verified_at=None,
     first_item_at=1_000,
+    poll_due_at=None,
 )
 
 

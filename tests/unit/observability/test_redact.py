@@ -82,3 +82,45 @@ def test_a_megabyte_of_hostile_text_is_cleaned_in_no_time(piece: str, end: str) 
     begun = time.process_time()
     redact.text(piece * (1_000_000 // len(piece)) + end)
     assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Cookie: atlas_session=session_" + "s" * 43,
+        "GET /sign-in/" + "s" * 43,
+        "https://a.example/?api-key=s3cr3t&x=1",
+        "https://a.example/?auth_key=s3cr3t",
+        "https://a.example/?subscription-key=s3cr3t",
+        "https://a.example/?pwd=s3cr3t",
+        "https://a.example/?sid=s3cr3t",
+        "https://a.example/?jwt=s3cr3t",
+        "https://a.example/?X-Amz-Credential=s3cr3t",
+        "https://a.example/?%6bey=s3cr3t",
+        "https://a.example/#access_token=s3cr3t",
+        "{'x-subscription-token': 's3cr3t'}",
+        "{'Authorization': 'Token s3cr3t'}",
+        '{"token":"s3cr3t"}',
+        "password='s3cr3t'",
+        "//user:s3cr3t@host/path",
+    ],
+)
+def test_a_secret_is_masked_in_whatever_form_it_comes(given: str) -> None:
+    shown = redact.text(given)
+    assert redact.MASK in shown
+    assert "s3cr3t" not in shown
+    assert "s" * 20 not in shown
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://a.example/?monkey=1&page=2&q=a+key+thing",
+        "the key: 'value' of a story",
+        "https://a.example/sign-in/help",
+        "from me@example.org, see https://a.example/b",
+        "session_1 of 3",
+    ],
+)
+def test_what_is_no_secret_is_left_as_it_is(given: str) -> None:
+    assert redact.text(given) == given

@@ -172,7 +172,7 @@ def test_a_database_that_another_process_holds_is_told_with_how_to_find_that(
     told = doctor()
     other.close()
     assert told.code == Exit.FAILED
-    assert "another process holds the database" in told.of("database")[1]
+    assert "Another process holds the database's write lock" in told.of("database")[1]
     assert f"fuser -v {library.atlas}" in told.of("database")[2]
 
 
@@ -275,3 +275,14 @@ def test_root_looks_as_the_owner_leaves_no_file_of_its_own_and_imports_nothing_l
             assert ran.stderr.read() == ""
         assert ran.returncode in (Exit.OK, Exit.FAILED)
         assert {path.stat().st_uid for path in [folder, *folder.rglob("*")]} == {owner}
+
+
+def test_doctor_changes_nothing_about_a_library_of_an_older_release(library: Library, doctor: Any) -> None:
+    """A backup, or one on which that release still runs, had been migrated by the look at it."""
+    library.sql("PRAGMA user_version = 4")
+    told = doctor()
+    state, found, _advice = told.of("schema")
+    assert (state, found) == ("warning", "atlas 4, and this release is of 5")
+    connection = apsw.Connection(str(library.atlas))
+    assert connection.pragma("user_version") == 4
+    connection.close()

@@ -20,6 +20,7 @@ from observability.names import Attribute, Event, Span
 from observability.settings import MetricsSettings, TraceSettings
 from observability.setup import Observed, observe
 from observability.unexpected import Ledger, Unexpected
+from pipeline.errors import StoreUnreadable
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.handle import Store, open_store
 from supervisor import recorder as module
@@ -320,3 +321,26 @@ async def test_a_fault_that_waited_for_the_store_when_the_role_was_cancelled_is_
     await running(recorder, 3 * EVERY_SECONDS)
     await recorder.last()
     assert (await store.mishaps.get(error_id)).count == 1
+
+
+async def test_faults_that_cannot_be_kept_keep_no_span_from_the_timeline_or_the_collector(
+    store: Store, observed: Observed, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(_met: object, **_more: object) -> None:
+        raise StoreUnreadable("the table of errors is damaged")
+
+    sent: list[bytes] = []
+
+    async def take(batch: bytes) -> bool:
+        sent.append(batch)
+        return True
+
+    monkeypatch.setattr(store.mishaps, "keep", damaged)
+    mishaps = Ledger(lambda: 1000)
+    recorder = made(store, observed, send=take, mishaps=mishaps)
+    goes_wrong(mishaps)
+    spent(2)
+    await recorder.round()
+    assert len(await store.traces.of_item(ITEM)) == 2
+    assert len(sent) == 1
+    assert len(mishaps.take()) == 1, "it is remembered for better times"
