@@ -23,6 +23,12 @@ def new_trace(random: Random, *, correlation_id: str | None = None) -> dict[str,
 
 def parse(traceparent: str | None, *, correlation_id: str | None = None) -> dict[str, str] | None:
     """The context that a caller sent, or None when the header is missing or not valid (then begin a new trace)."""
+    found = parts(traceparent)
+    return None if found is None else _carrier(*found, correlation_id)
+
+
+def parts(traceparent: str | None) -> tuple[str, str, str] | None:
+    """Trace id, span id and flags of a header; None when it is missing or not valid."""
     match = _TRACEPARENT.fullmatch((traceparent or "").strip())
     if match is None:
         return None
@@ -30,7 +36,7 @@ def parse(traceparent: str | None, *, correlation_id: str | None = None) -> dict
     if version == "ff" or (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
         return None
     # Of a version that we do not know only the first four fields are taken over, as version 00.
-    return _carrier(trace_id, span_id, flags if version == "00" else f"{int(flags, 16) & 1:02x}", correlation_id)
+    return trace_id, span_id, flags if version == "00" else f"{int(flags, 16) & 1:02x}"
 
 
 def child(trace: Mapping[str, str], random: Random) -> dict[str, str]:

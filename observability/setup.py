@@ -14,16 +14,15 @@ from typing import Final, Protocol
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from observability import exposition, metrics, trace
-from observability.names import Attribute
 from observability.settings import MetricsSettings, TraceSettings
-from observability.spans import Scalar, SpanRecord
+from observability.spans import SpanRecord
 
 KEPT_MOST: Final = 8192  # spans that wait to be stored for the timelines: a second or two of a busy worker
 SENT_MOST: Final = 4096  # spans that wait for the collector, or for the way there
@@ -89,10 +88,9 @@ class _Observed:
         self._resource = _resource(role, version)
         self._registry: CollectorRegistry | None = None
         self._meters: MeterProvider | None = None
-        self._tracers: TracerProvider | None = None
         self._losses = _Losses()
         sends = bool(traces.otlp_endpoint)
-        self._sink = _Sink(role, self._losses, keeps=traces.keep > 0, sends=sends and not has_network)
+        self._sink = _Sink(self._losses, keeps=traces.keep > 0, sends=sends and not has_network)
         self._sender = _sender(traces, self._losses) if sends and has_network else None
         if figures.enabled:
             self._count()
@@ -112,16 +110,12 @@ class _Observed:
         metrics.connect(self._meters.get_meter("atlas"))
 
     def _trace(self, share: float) -> None:
-        self._tracers = TracerProvider(
-            sampler=ParentBased(TraceIdRatioBased(share)),
-            resource=self._resource,
-            shutdown_on_exit=False,
-            span_limits=SpanLimits(max_span_attributes=32, max_links=8, max_events=8, max_span_attribute_length=2000),
-        )
-        self._tracers.add_span_processor(self._sink)
-        if self._sender is not None:
-            self._tracers.add_span_processor(self._sender)
-        trace.connect(self._tracers.get_tracer("atlas"), take=self._take, role=self._role)
+        sampler = TraceIdRatioBased(share)
+
+        def sample(trace_id: str) -> bool:
+            return sampler.should_sample(None, int(trace_id, 16), "").decision is Decision.RECORD_AND_SAMPLE
+
+        trace.connect(sample, take=self._take, role=self._role)
 
     def _take(self, record: SpanRecord) -> None:
         self._sink.take(record)
@@ -168,20 +162,14 @@ class _Observed:
             self._meters = self._registry = None
 
 
-class _Sink(SpanProcessor):
-    """Takes every span that has ended, as a plain value."""
+class _Sink:
+    """Takes every span that has ended."""
 
-    def __init__(self, role: str, losses: _Losses, *, keeps: bool, sends: bool) -> None:
-        self._role = role
+    def __init__(self, losses: _Losses, *, keeps: bool, sends: bool) -> None:
         self._losses = losses
         self._keeps, self._sends = keeps, sends
         self.kept: deque[SpanRecord] = deque()
         self.outgoing: deque[SpanRecord] = deque()
-
-    def on_end(self, span: ReadableSpan) -> None:
-        if not (span.context and span.context.trace_flags.sampled):
-            return
-        self.take(_record(span, self._role))
 
     def take(self, record: SpanRecord) -> None:
         if self._keeps and record.item is not None:
@@ -253,29 +241,12 @@ def _drain(waiting: deque[SpanRecord], most: int) -> list[SpanRecord]:
     return [waiting.popleft() for _ in range(min(most, len(waiting)))]
 
 
-_KINDS: Final = {kind: name for name, kind in trace.KINDS.items()}
-
-
-def _record(span: ReadableSpan, role: str) -> SpanRecord:
-    assert span.context is not None
-    attributes: dict[str, Scalar] = {
-        name: value for name, value in (span.attributes or {}).items() if isinstance(value, str | bool | int | float)
-    }
-    item = attributes.get(Attribute.ITEM.value)
-    return SpanRecord(
-        trace_id=f"{span.context.trace_id:032x}",
-        span_id=f"{span.context.span_id:016x}",
-        parent_id=None if span.parent is None else f"{span.parent.span_id:016x}",
-        name=span.name,
-        role=role,
-        kind=_KINDS.get(span.kind, "internal"),
-        start=span.start_time or 0,
-        end=max(span.start_time or 0, span.end_time or 0),  # the clock may have been set back meanwhile
-        error=(span.status.description or "error") if span.status.status_code is StatusCode.ERROR else None,
-        attributes=attributes,
-        links=tuple((f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in span.links),
-        item=item if isinstance(item, str) else None,
-    )
+_KINDS: Final = {
+    "internal": SpanKind.INTERNAL,
+    "server": SpanKind.SERVER,
+    "client": SpanKind.CLIENT,
+    "consumer": SpanKind.CONSUMER,
+}
 
 
 def _readable(record: SpanRecord, resource: Resource) -> ReadableSpan:
@@ -291,7 +262,7 @@ def _readable(record: SpanRecord, resource: Resource) -> ReadableSpan:
         resource=resource,
         attributes=record.attributes,
         links=tuple(Link(context(*each)) for each in record.links),
-        kind=trace.KINDS.get(record.kind, SpanKind.INTERNAL),
+        kind=_KINDS.get(record.kind, SpanKind.INTERNAL),
         status=Status(StatusCode.ERROR, record.error) if record.error is not None else Status(StatusCode.UNSET),
         start_time=record.start,
         end_time=record.end,

@@ -1,21 +1,22 @@
-"""Spans: what a piece of work took, inside what, and caused by what. Costs next to nothing while no tracer is there.
+"""Spans: what a piece of work took, inside what, and caused by what. Costs next to nothing while nobody takes them.
 
-Context variables carry the current span into tasks and threads that are started inside it, but not through a mailbox
+A context variable carries the current span into tasks and threads that are started inside it, but not through a mailbox
 or the queue: there a carrier goes along (observability.carrier), and the span on the other side names it as its link.
+
+Spans are made here and not by OpenTelemetry's SDK, which takes three times as long for each: a page has some thirty,
+and they were a twelfth of the worker's time. What they mean, how they are sampled and sent is OpenTelemetry's.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
 import structlog
-from opentelemetry import trace as otel
-from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 
 from observability import carrier, redact
 from observability.names import Attribute
@@ -23,67 +24,114 @@ from observability.spans import Scalar, SpanRecord
 
 Carrier = Mapping[str, str]
 Attributes = Mapping[Attribute, Scalar | None]
+Place = tuple[str, str | None, bool]  # trace id, span id of the parent, whether the trace is taken
 
-KINDS: Final = {
-    "internal": SpanKind.INTERNAL,
-    "server": SpanKind.SERVER,
-    "client": SpanKind.CLIENT,
-    "consumer": SpanKind.CONSUMER,
-}
 LINK: Final = "link"  # in a carrier: the span that led to what follows
-
+_ITEM_NAME: Final = Attribute.ITEM.value
+_CODE_NAME: Final = Attribute.CODE.value
 
 # The item that work in this context is about: every span of it is kept for that item's timeline.
 _ITEM: Final[ContextVar[str | None]] = ContextVar("item", default=None)
 
 
-class _Here:
-    """Where spans of this process go; None: nowhere."""
+def _forget(_record: SpanRecord) -> None:
+    """Where spans go when nobody takes them."""
 
-    tracer: Tracer | None = None
-    take: Callable[[SpanRecord], None] = staticmethod(lambda _record: None)
+
+class _Here:
+    """Where spans of this process go. `sample` says whether a trace that begins here is taken; None: no spans."""
+
+    sample: Callable[[str], bool] | None = None
+    take: Callable[[SpanRecord], None] = staticmethod(_forget)
     role: str = ""
 
 
 def connect(
-    tracer: Tracer | None, *, take: Callable[[SpanRecord], None] = lambda _record: None, role: str = ""
+    sample: Callable[[str], bool] | None, *, take: Callable[[SpanRecord], None] = _forget, role: str = ""
 ) -> None:
-    """Send the spans of this process to `tracer`, or nowhere. The last call counts.
+    """Give the spans of this process to `take`, as spans of `role`; without `sample` there are none.
 
-    Those that are over when they are told of go to `take` at once, as spans of `role`.
+    The last call counts. `sample` is asked with the trace id of a trace that begins here; of others the caller has
+    decided.
     """
-    _Here.tracer, _Here.role = tracer, role
-    _Here.take = staticmethod(take)
+    _Here.sample = None if sample is None else staticmethod(sample)
+    _Here.take, _Here.role = staticmethod(take), role
 
 
 class Live:
     """A span that has begun."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_attributes", "_began", "_error", "_kind", "_links", "_name", "_place", "_span_id", "_start")
 
-    def __init__(self, span: otel.Span) -> None:
-        self._span = span
+    def __init__(
+        self, name: str, kind: str, place: Place, attributes: dict[str, Scalar], links: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._name = name
+        self._kind = kind
+        self._place = place
+        self._attributes = attributes
+        self._links = links
+        self._error: str | None = None
+        self._span_id = _new_span_id()
+        self._start, self._began = time.time_ns(), time.monotonic_ns()
 
     def set(self, attributes: Attributes) -> None:
         """Add attributes; None values are left out, texts are cleaned of secrets."""
         for name, value in attributes.items():
             if value is not None:
-                self._span.set_attribute(name.value, _clean(value))
+                self._attributes[name.value] = _clean(value)
 
     def fail(self, said: str) -> None:
         """It has failed, in these words."""
-        self._span.set_status(StatusCode.ERROR, redact.text(said)[:500])
+        self._error = redact.text(said)[:500] or "error"
+
+    @property
+    def place(self) -> Place:
+        """What a span inside it needs to know."""
+        return self._place[0], self._span_id, self._place[2]
 
     def carrier(self) -> dict[str, str]:
-        """Its context as a plain dict; empty when no tracer is there."""
-        context = self._span.get_span_context()
-        if not context.is_valid:
-            return {}
-        flags = f"{context.trace_flags & 1:02x}"
-        return {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags}"}
+        """Its context as a plain dict; empty where there are no spans."""
+        return {"traceparent": f"00-{self._place[0]}-{self._span_id}-{'01' if self._place[2] else '00'}"}
+
+    def ids(self) -> tuple[str, str] | None:
+        """Trace id and span id; None where there are no spans."""
+        return self._place[0], self._span_id
+
+    def end(self) -> None:
+        """It is over; measured on the monotonic clock, because the other one may be set back meanwhile."""
+        if self._place[2]:
+            end = self._start + time.monotonic_ns() - self._began
+            _Here.take(_record(self._name, self._kind, (self._start, end), self._place, self._span_id, self._attributes,
+                               self._links, self._error))  # fmt: skip
 
 
-_NOTHING: Final = Live(otel.INVALID_SPAN)
+class _Nothing(Live):
+    """Where there are no spans."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """It has nothing."""
+
+    def set(self, attributes: Attributes) -> None:
+        pass
+
+    def fail(self, said: str) -> None:
+        pass
+
+    def carrier(self) -> dict[str, str]:
+        return {}
+
+    def ids(self) -> tuple[str, str] | None:
+        return None
+
+    def end(self) -> None:
+        pass
+
+
+_NOTHING: Final = _Nothing()
+_CURRENT: Final[ContextVar[Live | None]] = ContextVar("span", default=None)
 
 
 @contextmanager
@@ -96,82 +144,48 @@ def span(
 ) -> Iterator[Live]:
     """A span for the time of the block, inside the current one or, with `parent`, inside that of a carrier.
 
-    A carrier with a link (`LINK`) gives it to the span. An error that the block raises marks the span as
-    failed; to be cancelled is no failure.
+    A carrier with a link (`LINK`) gives it to the span; one that names no span begins a trace. An error that the block
+    raises marks the span as failed; to be cancelled is no failure.
     """
-    tracer = _Here.tracer
-    if tracer is None:
+    if _Here.sample is None:
         yield _NOTHING
         return
-    context = None if parent is None else otel.set_span_in_context(otel.NonRecordingSpan(_context(parent)))
-    links = () if parent is None else _links(parent)
-    begun = tracer.start_span(str(name), context, KINDS[kind], _cleaned(attributes), links)
-    with otel.use_span(begun, end_on_exit=True, record_exception=False, set_status_on_exception=False):
-        try:
-            yield Live(begun)
-        except Exception as error:
-            begun.set_status(StatusCode.ERROR, redact.error(error, most=500))
-            raise
+    live = Live(str(name), kind, _place(parent, _Here.sample), _cleaned(attributes), _links(parent))
+    before = _CURRENT.set(live)
+    try:
+        yield live
+    except Exception as error:
+        live.fail(redact.error(error, most=500))
+        raise
+    finally:
+        _CURRENT.reset(before)
+        live.end()
 
 
 def ended(
     name: str, seconds: float, attributes: Attributes | None = None, *, parent: Carrier | None = None
 ) -> dict[str, str]:
-    """A span that is over now and took so long. Its carrier, empty without a tracer."""
-    tracer = _Here.tracer
-    if tracer is None:
+    """A span that is over now and took so long; with a code it has failed. Its carrier, empty where there are none."""
+    if _Here.sample is None:
         return {}
-    end = time.time_ns()
-    start = end - round(seconds * 1e9)
-    inside = otel.get_current_span().get_span_context() if parent is None else _context(parent)
-    if not inside.is_valid:  # a trace begins here: whether it is taken is the sampler's to say
-        context = otel.set_span_in_context(otel.INVALID_SPAN)
-        begun = tracer.start_span(str(name), context, attributes=_cleaned(attributes), start_time=start)
-        if attributes and (code := attributes.get(Attribute.CODE)):
-            begun.set_status(StatusCode.ERROR, str(code))
-        begun.end(end)
-        return Live(begun).carrier()
-    span_id = f"{random.getrandbits(64) or 1:016x}"
-    if inside.trace_flags.sampled:
-        links = () if parent is None else _links(parent)
-        _Here.take(_over(str(name), (start, end), _cleaned(attributes), (inside, span_id), links))
-    return {"traceparent": f"00-{inside.trace_id:032x}-{span_id}-{inside.trace_flags & 1:02x}"}
-
-
-def _over(
-    name: str,
-    times: tuple[int, int],
-    attributes: dict[str, Scalar],
-    place: tuple[SpanContext, str],
-    links: Sequence[otel.Link],
-) -> SpanRecord:
-    """Made without the SDK, which takes three times as long, and there are many of them: every step is one."""
-    code, item = attributes.get(Attribute.CODE.value), attributes.get(Attribute.ITEM.value)
-    inside, span_id = place
-    return SpanRecord(
-        trace_id=f"{inside.trace_id:032x}",
-        span_id=span_id,
-        parent_id=f"{inside.span_id:016x}",
-        name=name,
-        role=_Here.role,
-        start=times[0],
-        end=times[1],
-        error=None if code is None else str(code),
-        attributes=attributes,
-        links=tuple((f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in links),
-        item=item if isinstance(item, str) else None,
-    )
+    place, span_id, end = _place(parent, _Here.sample), _new_span_id(), time.time_ns()
+    if place[2]:
+        found = _cleaned(attributes)
+        code = found.get(_CODE_NAME)
+        times = (end - round(max(0.0, seconds) * 1e9), end)
+        error = None if code is None else str(code)
+        _Here.take(_record(str(name), "internal", times, place, span_id, found, _links(parent), error))
+    return {"traceparent": f"00-{place[0]}-{span_id}-{'01' if place[2] else '00'}"}
 
 
 def current() -> Live:
     """The span that is current here; one that does nothing when there is none."""
-    return Live(otel.get_current_span())
+    return _CURRENT.get() or _NOTHING
 
 
 def ids() -> tuple[str, str] | None:
     """Trace id and span id of the current span, as hex."""
-    context = otel.get_current_span().get_span_context()
-    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+    return current().ids()
 
 
 @contextmanager
@@ -190,23 +204,58 @@ def about(said: Carrier, **subject: str) -> Iterator[None]:
         _ITEM.reset(before)
 
 
-def _context(parent: Carrier) -> SpanContext:
-    parsed = carrier.parse(parent.get("traceparent"))
-    if parsed is None:
-        return otel.INVALID_SPAN_CONTEXT
-    _version, trace_id, span_id, flags = parsed["traceparent"].split("-")
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+def _place(parent: Carrier | None, sample: Callable[[str], bool]) -> Place:
+    """Inside the current span or the carrier's; else a trace begins."""
+    if parent is None:
+        inside = _CURRENT.get()
+        if inside is not None:
+            return inside.place
+    elif (found := carrier.parts(parent.get("traceparent"))) is not None:
+        return found[0], found[1], bool(int(found[2], 16) & 1)
+    trace_id = f"{random.getrandbits(128) or 1:032x}"
+    return trace_id, None, sample(trace_id)
 
 
-def _links(parent: Carrier) -> Sequence[otel.Link]:
-    context = _context({"traceparent": parent.get(LINK, "")})
-    return (otel.Link(context),) if context.is_valid else ()
+def _links(parent: Carrier | None) -> tuple[tuple[str, str], ...]:
+    found = None if parent is None else carrier.parts(parent.get(LINK))
+    return () if found is None else ((found[0], found[1]),)
+
+
+def _new_span_id() -> str:
+    return f"{random.getrandbits(64) or 1:016x}"
+
+
+def _record(  # noqa: PLR0917 - the two that make one are below and above
+    name: str,
+    kind: str,
+    times: tuple[int, int],
+    place: Place,
+    span_id: str,
+    attributes: dict[str, Scalar],
+    links: tuple[tuple[str, str], ...],
+    error: str | None,
+) -> SpanRecord:
+    item = attributes.get(_ITEM_NAME)
+    return SpanRecord(
+        trace_id=place[0],
+        span_id=span_id,
+        parent_id=place[1],
+        name=name,
+        role=_Here.role,
+        kind=kind,
+        start=times[0],
+        end=times[1],
+        error=error,
+        attributes=attributes,
+        links=links,
+        item=item if isinstance(item, str) else None,
+    )
 
 
 def _cleaned(attributes: Attributes | None) -> dict[str, Scalar]:
     found = {name.value: _clean(value) for name, value in (attributes or {}).items() if value is not None}
     if (item := _ITEM.get()) is not None:
-        found.setdefault(Attribute.ITEM.value, item)
+        found.setdefault(_ITEM_NAME, item)
     return found
 
 
