@@ -119,6 +119,10 @@ def _install(
                 processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
             )
         )
+    # No line says where in the code, in which thread or process it was logged, so nobody need find that out
+    # (https://docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None  # noqa: SLF001 - as documented there
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -127,8 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _decoded(path: str, headers: Mapping[str, str], body: bytes) -> list[Received]:
     assert (path, headers["Content-Type"]) == (PATH, MEDIA_TYPE)
-    assert headers["Content-Encoding"] == "gzip"
-    request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
+    packed = headers.get("Content-Encoding", "identity") == "gzip"
+    request = ExportTraceServiceRequest.FromString(gzip.decompress(body) if packed else body)
     return [
         _received(span, str(_attributes(each.resource.attributes)["service.name"]))
         for each in request.resource_spans
