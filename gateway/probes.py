@@ -65,9 +65,9 @@ async def livez(_deps: Deps) -> Response:
 
 async def metrics(deps: Deps) -> Response:
     """The whole system: this process, the worker when it answers in time, and what the store knows of both."""
-    if deps.scrape() is None:
-        raise NotFound("Metrics are switched off: [metrics] enabled.")
     theirs = await deps.worker_metrics()
     await figures.take(deps, worker_up=theirs is not None)
-    ours = deps.scrape() or ""
+    ours = deps.scrape()
+    if ours is None:
+        raise NotFound("Metrics are switched off: [metrics] enabled.")
     return Response(merge([ours] if theirs is None else [ours, theirs]), content_type=CONTENT_TYPE)
