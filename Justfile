@@ -22,6 +22,16 @@ demo *arguments:
 up *arguments:
     ./tools/atlas up {{ arguments }}
 
+# Install as a system service, or bring it in step with this checkout (as root)
+[group('operate')]
+install-system *arguments:
+    @python3 tools/system/install.py {{ arguments }}
+
+# Remove the services and releases; what you saved stays (as root)
+[group('operate')]
+uninstall *arguments:
+    @python3 tools/system/uninstall.py {{ arguments }}
+
 # The default test suite; arguments go to pytest
 [group('test')]
 test *arguments:

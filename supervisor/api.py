@@ -23,8 +23,8 @@ from supervisor.arguments import version
 from supervisor.control import ask_worker, control_path
 from supervisor.doorbell import Bell
 from supervisor.gauges import follow_gateway, follow_process
-from supervisor.notify import Notify
-from supervisor.parts import bell_of, door_of, opened, say, started, watched
+from supervisor.notify import Notify, watchdog
+from supervisor.parts import bell_of, door_of, opened, say, started, tell_status, watched, writer_works
 from supervisor.recorder import Recorder
 from supervisor.rundir import run_dir_from
 from supervisor.serve import serve, stop_on_signals
@@ -71,9 +71,10 @@ async def serve_api(config: Config, sock: socket.socket) -> None:
         recorder = Recorder("api", observed, mishaps, store, keep=config.trace.keep, log=logger, send=worker.take)
         report = partial(_report, clock, clock.wall_ms())
         await say(store, report())
-        reporter = partial(_report_after_a_while, store, report)
+        reporter = partial(_report_after_a_while, store, report, notify)
         jobs = (
             _pass_on(bell, news),
+            _feed_watchdog(notify, partial(writer_works, config, store)),
             _for_ever("recorder", recorder.run, mishaps, logger),
             _for_ever("reporter", reporter, mishaps, logger),
         )
@@ -120,7 +121,13 @@ async def _for_ever(name: str, job: Callable[[], Awaitable[None]], mishaps: Ledg
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _report_after_a_while(store: Store, report: Callable[[], RoleReport]) -> None:
+async def _feed_watchdog(notify: Notify, healthy: Callable[[], bool]) -> None:
+    if notify.watchdog_seconds is not None:
+        await watchdog(notify, notify.watchdog_seconds, healthy)
+
+
+async def _report_after_a_while(store: Store, report: Callable[[], RoleReport], notify: Notify) -> None:
+    await tell_status(notify, store)
     await asyncio.sleep(REPORT_SECONDS)
     await say(store, report())
 

@@ -19,6 +19,7 @@ class Notify:
         self._address = address
         self.watchdog_seconds = watchdog_seconds
         self.lost = 0
+        self._status = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, pid: int) -> Notify:
@@ -37,9 +38,16 @@ class Notify:
         """The role has begun to stop."""
         self._send({"STOPPING": "1"} | ({"STATUS": status} if status else {}))
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is anybody to tell."""
+        return self._address is not None
+
     def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
-        self._send({"STATUS": text})
+        """One line for `systemctl status`; sent when it is another than the last."""
+        if text != self._status:
+            self._status = text
+            self._send({"STATUS": text})
 
     def alive(self) -> None:
         """The watchdog's sign of life."""

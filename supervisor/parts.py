@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from observability import log
 from observability.names import Event
 from pipeline.clock import SystemClock
-from pipeline.errors import StoreBusy, StoreFull
+from pipeline.errors import StoreBusy, StoreError, StoreFull
 from pipeline.store.handle import Store, open_store
 from pipeline.store.status import RoleReport
 from supervisor.arguments import version
@@ -18,6 +18,8 @@ from supervisor.doorbell import Bell, Doorbell, door, listen
 from supervisor.notify import Notify
 from supervisor.rundir import run_dir_from
 from supervisor.settings import Config
+
+WRITER_STALL_SECONDS = 10.0  # past the wait for another process's lock: then it is a disk that hangs
 
 if TYPE_CHECKING:
     from observability.setup import Observed
@@ -39,6 +41,21 @@ async def say(store: Store, report: RoleReport) -> None:
     """Say how a role is, if the store takes it: a busy or full one keeps no role from starting or stopping."""
     with contextlib.suppress(StoreBusy, StoreFull):
         await store.status.report(report)
+
+
+def writer_works(config: Config, store: Store) -> bool:
+    """What the watchdog is fed by: whatever is being written ends in time. Waiting for a foreign lock is no stall."""
+    allowed = config.database.busy_timeout_ms / 1000 + WRITER_STALL_SECONDS
+    return store.status.writer_busy_seconds() < allowed
+
+
+async def tell_status(notify: Notify, store: Store) -> None:
+    """How full the queue is, for `systemctl status`; a store that does not answer now is asked another time."""
+    if notify.is_heard:
+        with contextlib.suppress(StoreError):
+            depth = await store.queue.depth()
+            waiting = depth.backlog - depth.queue_size
+            notify.status(f"{depth.queue_size} queued or in work, {waiting} waiting for another time")
 
 
 def started(notify: Notify, role: str, store: Store) -> None:

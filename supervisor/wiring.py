@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,7 +36,7 @@ from supervisor.lock import exclusive
 from supervisor.notify import Notify
 from supervisor.ownership import live_as_owner
 from supervisor.parts import bell_of, door_of, opened, say, started, watched
-from supervisor.port import listening_socket
+from supervisor.port import listening_socket, passed_socket
 from supervisor.recorder import Recorder
 from supervisor.rundir import run_dir_from
 from supervisor.settings import Config
@@ -58,10 +59,14 @@ def run_worker(config: Config) -> int:
 
 
 def run_api(config: Config) -> int:
-    """The api, until SIGTERM (0), a port that is taken (75) or a broken disk (69)."""
+    """The api, until SIGTERM (0), a port that is taken (75), a wrong socket from systemd (78) or a broken disk (69)."""
     from supervisor.api import serve_api
 
-    return _role(config, "api", lambda: asyncio.run(serve_api(config, listening_socket(config.api))))
+    def run() -> None:
+        sock = passed_socket(os.environ, pid=os.getpid()) or listening_socket(config.api)
+        asyncio.run(serve_api(config, sock))
+
+    return _role(config, "api", run)
 
 
 def run_scheduler(config: Config) -> int:
@@ -83,6 +88,7 @@ def _role(config: Config, name: str, run: Callable[[], None]) -> int:
     for variable in [each for each in os.environ if each.startswith("OTEL_")]:
         del os.environ[variable]  # the SDK would heed them; our settings are the only ones
     log.configure(config.log, name, data=config.folder)
+    faulthandler.enable(2)  # all stacks to standard error when a C library crashes, or the watchdog sends SIGABRT
     try:
         run()
     except SupervisorGaveUp as gave_up:

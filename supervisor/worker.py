@@ -41,6 +41,7 @@ from supervisor.child import (
 from supervisor.doorbell import Bell, Doorbell
 from supervisor.exits import Exit
 from supervisor.notify import Notify, watchdog
+from supervisor.parts import tell_status, writer_works
 from supervisor.settings import Config
 from supervisor.tree import Supervisor
 
@@ -51,7 +52,6 @@ TELEMETRY_RESTARTS = 10_000  # more than the back-off allows in that time
 REPORT_SECONDS = 10.0  # between two reports when nothing changes; on change at most one a second
 LEAST_REPORT_SECONDS = 1.0
 SLOT_SHUTDOWN_SECONDS = 7.0  # a cancelled slot gives its lease back in at most 5
-WRITER_STALL_SECONDS = 15.0  # a foreign lock is given up after 5: what takes longer is a disk that hangs
 
 
 class Worker:
@@ -183,6 +183,7 @@ class Worker:
             self._changed = trio.Event()
             with contextlib.suppress(StoreBusy, StoreFull):  # the next report says it all again
                 await self._store.status.report(self.report())
+            await tell_status(self._notify, self._store)
             await trio.sleep(LEAST_REPORT_SECONDS)
             with trio.move_on_after(REPORT_SECONDS - LEAST_REPORT_SECONDS):
                 await self._changed.wait()
@@ -195,7 +196,7 @@ class Worker:
 
     def _healthy(self) -> bool:
         """The watchdog is fed only while the writer commits; the pulses of actors are the tree's to watch."""
-        return self._store.status.writer_busy_seconds() < WRITER_STALL_SECONDS
+        return writer_works(self._config, self._store)
 
     def report(self, *, stopped: bool = False) -> RoleReport:
         """What this worker says of itself now."""

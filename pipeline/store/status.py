@@ -144,7 +144,8 @@ class StatusStore:
 
     def writer_busy_seconds(self) -> float:
         """How long the write at work has taken: a disk that hangs shows here, a foreign lock for 5 s only."""
-        return self._db.writer.busy_seconds
+        archive = self._archive.writer
+        return max(self._db.writer.busy_seconds, 0.0 if archive is None else archive.busy_seconds)
 
     async def sweep(self) -> Swept:
         """The scheduler's round: recount, prune what has served its time, let SQLite tune its statistics."""

@@ -63,7 +63,7 @@ class Writer:
 
     @property
     def busy_seconds(self) -> float:
-        """How long the transaction at work has taken so far; 0 when none is."""
+        """How long the transaction or checkpoint at work has taken so far; 0 when none is."""
         return 0.0 if self._busy_since is None else anyio.current_time() - self._busy_since
 
     async def submit(self, operation: Callable[[apsw.Connection], T]) -> T:
@@ -162,6 +162,7 @@ class Writer:
 
     async def _checkpoint(self, job: Callable[[apsw.Connection], None]) -> None:
         """After the answers: what fails here was committed, and is in the WAL."""
+        self._busy_since = anyio.current_time()
         try:
             with mapped("checkpoint"):
                 await self._executor.run(job)
@@ -171,6 +172,8 @@ class Writer:
             self._broken = errors.StoreBroken(error.message, hint=error.hint)
             self._fail_the_rest(self._broken)
             raise self._broken from error
+        finally:
+            self._busy_since = None
 
 
 def _again(error: errors.StoreError) -> errors.StoreError:
