@@ -40,7 +40,9 @@ def listening_socket(settings: ApiSettings) -> socket.socket:
     return sock
 
 
-def passed_socket(environ: MutableMapping[str, str], *, pid: int) -> socket.socket | None:
+def passed_socket(
+    environ: MutableMapping[str, str], *, pid: int, first: int = _FIRST_PASSED
+) -> socket.socket | None:
     """The listening socket that systemd passed to the process `pid`; None when it passed nothing.
 
     Takes the variables that tell of it out of `environ`, and keeps every passed descriptor from child processes.
@@ -49,7 +51,7 @@ def passed_socket(environ: MutableMapping[str, str], *, pid: int) -> socket.sock
     told = {name: environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
     if told["LISTEN_PID"] != str(pid) or not told["LISTEN_FDS"].isdecimal():
         return None
-    passed = list(range(_FIRST_PASSED, _FIRST_PASSED + int(told["LISTEN_FDS"])))
+    passed = list(range(first, first + int(told["LISTEN_FDS"])))
     names = told["LISTEN_FDNAMES"].split(":")
     for descriptor in passed:
         with contextlib.suppress(OSError):  # it is not there, which is told below

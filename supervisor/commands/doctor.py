@@ -17,7 +17,7 @@ from pipeline.store.figures import file_size
 from pipeline.store.handle import Store
 from pipeline.store.migrate import SCHEMA_VERSION
 from pipeline.store.status import Format
-from supervisor.commands import findings, machine, output, remedies, roles
+from supervisor.commands import findings, installed, machine, output, remedies, roles
 from supervisor.commands.findings import Finding, Seen
 from supervisor.commands.remedies import Commands
 from supervisor.commands.session import as_owner, load_settings, with_store
@@ -33,7 +33,8 @@ FAULTS_SHOWN = 5  # of one file
 def run(args: argparse.Namespace) -> int:
     """Exit 1 when something fails, be it that the database cannot be opened; 0 otherwise. Raises ConfigError."""
     loaded = load_settings(args, quiet=True)  # its warnings are findings
-    found = tuple(_all(loaded, Commands(config=loaded.config, flags=roles.flags(args)), is_deep=args.deep))
+    commands = Commands(config=loaded.config, flags=roles.flags(args))
+    found = tuple(_all(loaded, commands, args.config, is_deep=args.deep))
     failing = sum(each.state == "failing" for each in found)
     if args.json:
         output.json(found)
@@ -50,10 +51,13 @@ def _summary(failing: int, warnings: int) -> str:
     return f"{', '.join(told)}." if told else "All is well."
 
 
-def _all(loaded: Loaded, commands: Commands, *, is_deep: bool) -> Iterator[Finding]:
+def _all(loaded: Loaded, commands: Commands, given: Path | None, *, is_deep: bool) -> Iterator[Finding]:
     config = loaded.config
     # First, though told last: the owner of the folder may not be able to read the Python that root runs.
     below = (*machine.settings(loaded, commands), machine.resolver(RESOLV_CONF), machine.python(PROJECT))
+    differs = installed.mismatch(loaded, given)
+    if differs:
+        below += (Finding(check="socket", state="warning", found=differs, advice=installed.MEND),)
     if _is_missing(config):
         yield _no_library(config, commands)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.errors import ConfigError
-from supervisor.commands import output
+from supervisor.commands import installed, output
 from supervisor.commands.session import load_settings
 from supervisor.exits import Exit
 
@@ -15,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    """Exit 78 with every fault, or say that all is well."""
+    """Exit 78 with every fault, or say that all is well; installed units that say otherwise are a warning."""
     try:
         loaded = load_settings(args, quiet=args.json)
     except ConfigError as error:
@@ -23,9 +23,13 @@ def check(args: argparse.Namespace) -> int:
             raise
         output.json({"ok": False, "faults": error.faults, "warnings": ()})
         return Exit.CONFIG
+    differs = installed.mismatch(loaded, args.config)
+    warnings = loaded.warnings + ((f"{differs}; {installed.MEND}",) if differs else ())
     if args.json:
-        output.json({"ok": True, "faults": (), "warnings": loaded.warnings})
+        output.json({"ok": True, "faults": (), "warnings": warnings})
     else:
+        if differs:
+            output.complaint(warnings[-1])
         changed = sum(setting.origin != "default" for setting in loaded.settings)
         output.line(f"The settings are good: {len(loaded.settings)} in all, {changed} changed from their default.")
     return Exit.OK
