@@ -60,6 +60,7 @@ class Booted:
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
         self._threads: ThreadPoolExecutor | None = None
+        self._cgroups = [hierarchy / self.name for hierarchy in _hierarchies()]
         layers = folder / "layers"
         for made in (self.root, layers):
             made.mkdir()
@@ -74,16 +75,18 @@ class Booted:
     def boot(self) -> float:
         """Boot it and wait until all that it starts by itself is started; the seconds that took."""
         begun = time.monotonic()
+        # A cgroup of its own: two machines in one would share each other's services, down to the packet filters.
+        enter = 'for folder; do mkdir -p "$folder" && echo $$ >"$folder/cgroup.procs"; done; exec $NSPAWN'
         command = ["systemd-nspawn", "--boot", "--directory", self.root, "--machine", self.name, "--quiet"]
         command += ["--register=no", "--keep-unit", "--private-network", "--link-journal=no"]
         command += ["--resolv-conf=off", "--timezone=off", "--settings=no", "--system-call-filter=bpf"]
         with (self.folder / "console").open("ab") as console:
             self._nspawn = subprocess.Popen(
-                command,
+                ["sh", "-ec", enter, "sh", *self._cgroups],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env={"PATH": PATH, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                env={"PATH": PATH, "NSPAWN": " ".join(map(str, command)), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 start_new_session=True,
             )
         self.boots += 1
@@ -116,6 +119,12 @@ class Booted:
         self._gone()
         for mounted in (self.root, self.folder / "layers"):
             subprocess.run(["umount", "--lazy", mounted], check=True, capture_output=True)
+        for folder in self._cgroups:
+            for each in sorted(folder.rglob("*/"), reverse=True):
+                with contextlib.suppress(OSError):  # files in it are the kernel's
+                    each.rmdir()
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _gone(self) -> None:
         self._nspawn, self._leader = None, 0
@@ -242,6 +251,16 @@ class Booted:
 
 def _mount(*arguments: str | Path) -> None:
     subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def _hierarchies() -> list[Path]:
+    """Where systemd-nspawn makes its cgroups: version 2, and systemd's own one of version 1 where there is one."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [
+        Path(place)
+        for _, place, kind, options, *_ in mounts
+        if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(","))
+    ]
 
 
 def _is_init(pid: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,46 @@ class Installed(Booted):
         """The main process of a service, as the machine itself counts."""
         return int(self.show(unit, "MainPID"))
 
-    def drop_in(self, unit: str, text: str, *, name: str = "99-test") -> None:
-        """Give a unit other settings until `forget_drop_ins`. They count from its next start on."""
-        self.write(f"/run/systemd/system/{unit}.d/{name}.conf", text)
+    @contextmanager
+    def altered(self, unit: str, *lines: str, restart: bool = True) -> Iterator[None]:
+        """Give a unit other settings for the block, and start it anew before and after (with `restart`)."""
+        place = f"/run/systemd/system/{unit}.d/99-test.conf"
+        self.write(place, "\n".join([*lines, ""]))
+        self.systemctl("daemon-reload")
+        try:
+            if restart:
+                self.systemctl("restart", unit)
+            yield
+        finally:
+            self.run("rm", place)
+            self.systemctl("daemon-reload")
+            self.systemctl("reset-failed", unit, check=False)
+            if restart:
+                self.systemctl("restart", unit)
+                self.until_well()
+
+    def faulty(self, fault: str, role: str, *lines: str) -> AbstractContextManager[None]:
+        """A role with a fault of faulty_worker.py in the block, in the sandbox of its unit."""
+        command = f"/opt/atlas/current/.venv/bin/python -P -m tests.test_reliability.faulty_worker {fault} {role}"
+        other = ("[Service]", "ExecStart=", f"ExecStart={command}", "Environment=PYTHONPATH=/opt/atlas/current", *lines)
+        return self.altered(f"atlas-{role}.service", *other)
+
+    def serve(self, name: str, host: str, port: int, *properties: str) -> str:
+        """Start a site inside whose every path is an article; its address."""
+        told = [f"--property={each}" for each in ("WorkingDirectory=/srv/atlas", *properties)]
+        self.run(
+            "systemd-run",
+            "--quiet",
+            f"--unit={name}",
+            *told,
+            "/usr/bin/python3",
+            "-m",
+            "tests.systemd.site",
+            host,
+            str(port),
+        )
+        self.until(lambda: "serving" in self.journal("-u", name), seconds=15, what=name)
+        return f"http://{host}:{port}"
 
     def release(self) -> str:
         """The id of the current release."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import apsw
+from quart import Quart, request
 
+from gateway.deps import Deps
 from pipeline.flow.actor import Actor
 from pipeline.flow.notebook import Notebook
 from pipeline.stage import StageContext
 from pipeline.work import Claim, Outcome
+from stages.net.guard import Guard
 from stages.validate import Validate
 from supervisor import wiring
 from supervisor.cli import main
@@ -68,8 +72,61 @@ def disk_fails() -> None:
     DISKS[-1].on_any = fail
 
 
+def burns_cpu_once() -> None:
+    """The first time it validates a poisoned page, it computes for ever and gives nobody a turn."""
+    validate, flag = Validate.handle, Path(os.environ["ATLAS_DATA_DIR"], "burnt")
+
+    def burn_the_first_time() -> None:
+        if not flag.exists():
+            flag.touch()
+            while True:
+                pass
+
+    async def handle(self: Validate, claim: Claim, ctx: StageContext) -> Outcome:
+        if claim.item is not None and str(claim.item.url).endswith(POISON):
+            burn_the_first_time()
+        return await validate(self, claim, ctx)
+
+    Validate.handle = handle  # type: ignore[method-assign]
+
+
+def hangs_when_asked() -> None:
+    """A request for /hang blocks the api's event loop for ever."""
+    from supervisor import api
+
+    create_app = api.create_app
+
+    def create(deps: Deps) -> Quart:
+        app = create_app(deps)
+
+        @app.before_request
+        async def hang() -> None:
+            if request.path == "/hang":
+                threading.Event().wait()
+
+        return app
+
+    api.create_app = create
+
+
+def dials_everything() -> None:
+    """Nobody looks which addresses are dialled."""
+    Guard._denial = lambda _self, _address: None  # type: ignore[method-assign, return-value, assignment]
+
+
 DISKS: list[FaultyDisk] = []  # SQLite uses a disk only for as long as somebody holds it
-FAULTS = {fault.__name__: fault for fault in (dies_of_poison, crashes_in_extract, breaks_at_start, disk_fails)}
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        dies_of_poison,
+        crashes_in_extract,
+        breaks_at_start,
+        disk_fails,
+        burns_cpu_once,
+        hangs_when_asked,
+        dials_everything,
+    )
+}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
