@@ -44,6 +44,17 @@ class Event(_Named):
     LEASE_LOST = "lease.lost", "A finished step was dropped, because the row had gone to somebody else."
     LEASES_RECLAIMED = "lease.reclaimed", "Leases of a worker that died were taken back."
     ARCHIVE_AWAY = "archive.away", "archive.db cannot be used: the library works, what needs bodies waits."
+    BACKUP_MADE = "backup.made", "A backup was made, restored and checked."
+    BACKUP_INCOMPLETE = (
+        "backup.incomplete",
+        "A backup is good, but is without something: bodies, or the library's note of it.",
+    )
+    BACKUP_FAILED = "backup.failed", "No backup was made, or the one that was made did not pass its check."
+    BACKUP_CHECKED = "backup.checked", "A backup was restored into a scratch folder, and is what it was."
+    BACKUP_DAMAGED = "backup.damaged", "A backup, or a pack of bodies, is not what it was when it was made."
+    BACKUP_DELETED = "backup.deleted", "A backup has served its time and was deleted; younger ones are there."
+    BACKUP_COPIED = "backup.copied", "The backups that were checked are in the other place too."
+    BACKUP_NOT_COPIED = "backup.not_copied", "The backups could not be copied to the other place."
     PROVIDER_ENDS = "provider.ends", "A configured service is shut down by its maker on that day; choose another one."
     QUEUE_DRIFT = "queue.drift", "The kept counts differ from a recount; they were repaired."
     LOG_DROPPED = "log.dropped", "Lines were dropped, because whoever reads the log did not; items are not affected."

@@ -152,6 +152,28 @@ class LeaseLost(StoreError):
     code = "lease_lost"
 
 
+# Backups
+
+
+class BackupFailed(AtlasError):
+    """No backup was made, or the one that was made did not pass its check."""
+
+    code = "backup_failed"
+
+
+class BackupDamaged(AtlasError):
+    """A backup is not what it was when it was made, or was never one of ours."""
+
+    code = "backup_damaged"
+
+
+class BackupBusy(AtlasError):
+    """Somebody else works in the folder of the backups."""
+
+    code = "backup_busy"
+    retryable = True
+
+
 # Fetching
 
 

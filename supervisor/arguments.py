@@ -31,6 +31,9 @@ GROUPS: Final = {
         "doctor": "check everything, and say what to do about each finding; --deep reads the databases through",
         "errors": "unexpected errors, how often and where; with an id its traceback",
     },
+    "Backups": {
+        "backup": "make one, restored and checked at once; list, verify, drill, copy them",
+    },
     "Access": {
         "sign-in": "print a one-time link that signs a browser in",
         "token": "tokens for programs: create, list, revoke",
@@ -80,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _library(made)
     _again(made)
     _families(made, common)
+    _backups(made["backup"])
     made["test"].add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="arguments for pytest")
     return top
 
@@ -142,14 +146,29 @@ def _families(made: dict[str, argparse.ArgumentParser], common: Parser) -> None:
         _json(config.add_parser(name, parents=[common], help=text))
 
 
-def _common() -> Parser:
-    common = _place()
-    common.add_argument("--config", metavar="FILE", type=Path, help="another config.toml")
+def _backups(backup: argparse.ArgumentParser) -> None:
+    """Without an action one is made; options may stand before the action and after it."""
+    _json(backup)
+    after = _common(argparse.SUPPRESS)
+    after.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    actions = backup.add_subparsers(dest="action", metavar="list|verify|drill|copy")
+    actions.add_parser("list", parents=[after], help="those that are there, and when each was checked")
+    verify = actions.add_parser("verify", parents=[after], help="restore one aside, and compare it with its manifest")
+    which = verify.add_mutually_exclusive_group()
+    which.add_argument("id", nargs="?", metavar="ID", help="of `backup list` (the newest)")
+    which.add_argument("--all", action="store_true", help="every one")
+    actions.add_parser("drill", parents=[after], help="restore the newest for real, with all bodies, and time it")
+    actions.add_parser("copy", parents=[after], help="bring what was checked to [backup] copy_to")
+
+
+def _common(default: str | None = None) -> Parser:
+    common = _place(default)
+    common.add_argument("--config", metavar="FILE", type=Path, default=default, help="another config.toml")
     return common
 
 
-def _place() -> Parser:
-    group = Parser(add_help=False)
+def _place(default: str | None = None) -> Parser:
+    group = Parser(add_help=False, argument_default=default)
     group.add_argument("--data", metavar="DIR", help="the data folder ([data] dir)")
     group.add_argument("--port", metavar="N", type=_port, help="the port of the API ([api] port)")
     return group

@@ -64,6 +64,8 @@ def _run(args: argparse.Namespace) -> int:
             from supervisor.commands.errors import run
         case "token" | "sign-in":
             from supervisor.commands.access import run
+        case "backup":
+            from supervisor.commands.backup import run
         case "feed":
             from supervisor.commands.feeds import run
         case _:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -12,6 +13,13 @@ from gateway.settings import ApiSettings
 from observability.settings import LogSettings, MetricsSettings, TraceSettings
 from pipeline.settings import BreakerSettings, DatabaseSettings, QueueSettings, RetrySettings
 from stages.settings import AcquireSettings, DiscoverSettings, FallbackSettings, NetSettings, ParseSettings
+
+# No name may be taken for an option, and none may end the line.
+COPY_TO: Final = re.compile(
+    r"(?P<folder>/[^\0\n\r]*)"
+    r"|rclone:(?P<remote>[A-Za-z0-9_.+@][A-Za-z0-9_.+@ -]*:[^\0\n\r]*)"
+    r"|ssh:(?P<host>(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*?):(?P<path>[^\0\n\r:-][^\0\n\r:]*)"
+)
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +42,20 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return self.concurrency or os.cpu_count() or 1
 
 
+class BackupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[backup]"""
+
+    dir: Annotated[str, msgspec.Meta(min_length=1)] = "backups"  # relative to the data folder
+    keep_daily: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7  # the newest of so many days that have any
+    keep_weekly: Annotated[int, msgspec.Meta(ge=0, le=520)] = 4
+    keep_monthly: Annotated[int, msgspec.Meta(ge=0, le=1200)] = 6
+    copy_to: str = ""  # a folder, rclone:remote:path, ssh:user@host:path
+
+    def __post_init__(self) -> None:
+        if self.copy_to and not COPY_TO.fullmatch(self.copy_to):
+            raise ValueError("copy_to is none of /a/folder, rclone:remote:path and ssh:user@host:path")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration. `data.dir` is absolute once it was loaded by `supervisor.config`."""
 
@@ -49,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     discover: DiscoverSettings = msgspec.field(default_factory=DiscoverSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
     worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+    backup: BackupSettings = msgspec.field(default_factory=BackupSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     trace: TraceSettings = msgspec.field(default_factory=TraceSettings)
     metrics: MetricsSettings = msgspec.field(default_factory=MetricsSettings)
@@ -57,3 +80,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data.dir)
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the backups."""
+        return self.folder / Path(self.backup.dir).expanduser()

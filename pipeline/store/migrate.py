@@ -79,7 +79,7 @@ def _check(conn: apsw.Connection) -> None:
             f"{name} is a database, but not one of Atlas", hint="point [data] dir or [database] path at another folder"
         )
     if version > SCHEMA_VERSION:
-        oldest = _oldest_code(conn)
+        oldest = oldest_code(conn)
         if oldest > SCHEMA_VERSION:
             raise errors.StoreTooNew(
                 f"{name} has schema {version} and needs a release that knows schema {oldest}; this one knows"
@@ -88,7 +88,8 @@ def _check(conn: apsw.Connection) -> None:
             )
 
 
-def _oldest_code(conn: apsw.Connection) -> int:
+def oldest_code(conn: apsw.Connection) -> int:
+    """Of the code that may serve the file, the oldest; 0 when it does not say."""
     if not conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get:
         return 0
     value = conn.execute("SELECT value FROM meta WHERE key = 'oldest_code'").get

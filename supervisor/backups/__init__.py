@@ -1,0 +1,1 @@
+"""Backups of the library: made, checked, listed, thinned out, copied elsewhere."""
