@@ -52,6 +52,7 @@ class Event(_Named):
     BACKUP_FAILED = "backup.failed", "No backup was made, or the one that was made did not pass its check."
     BACKUP_CHECKED = "backup.checked", "A backup was restored into a scratch folder, and is what it was."
     BACKUP_DAMAGED = "backup.damaged", "A backup, or a pack of bodies, is not what it was when it was made."
+    BACKUP_DRILLED = "backup.drilled", "The newest backup was restored with all bodies, and all is what it was."
     BACKUP_DELETED = "backup.deleted", "A backup has served its time and was deleted; younger ones are there."
     BACKUP_COPIED = "backup.copied", "The backups that were checked are in the other place too."
     BACKUP_NOT_COPIED = "backup.not_copied", "The backups could not be copied to the other place."

@@ -15,6 +15,8 @@ from pipeline.store.counts import Count, QueueDepth
 
 BACKUP = "backup_at"  # in `totals`: when a backup was last made, and when one was last restored and checked
 BACKUP_VERIFIED = "backup_verified_at"
+DRILLED = "drilled_at"  # when the newest was last restored with all bodies
+COPIED = "backup_copied_at"  # when those that are good were last all in another place
 SWEPT = "swept_at"
 
 
@@ -28,6 +30,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     swept_at: int | None
     backup_at: int | None
     backup_verified_at: int | None
+    drilled_at: int | None
+    copied_at: int | None
     first_item_at: int | None  # since when there is something to lose
     poll_due_at: int | None  # of the feed poll that has been ready for longest
 
@@ -63,6 +67,8 @@ def figures(conn: apsw.Connection, limits: QueueSettings) -> Figures:
         swept_at=totals.get(SWEPT),
         backup_at=totals.get(BACKUP),
         backup_verified_at=totals.get(BACKUP_VERIFIED),
+        drilled_at=totals.get(DRILLED),
+        copied_at=totals.get(COPIED),
         first_item_at=cast("int | None", first),
         poll_due_at=cast("int | None", due),
     )

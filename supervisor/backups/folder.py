@@ -170,7 +170,11 @@ class Folder:
 
     def packs(self) -> tuple[Path, ...]:
         """The files of the archive's packs."""
-        return tuple(entry for entry in self._entries(self.archive) if _PACK.fullmatch(entry.name) and _is_file(entry))
+        return tuple(entry for entry in self._entries(self.archive) if self.is_pack(entry.name) and _is_file(entry))
+
+    @staticmethod
+    def is_pack(name: str) -> bool:
+        return _PACK.fullmatch(name) is not None
 
     def name_for(self, made_at: int) -> str:
         """An id that no backup has, for one made at that wall time in ms."""
@@ -217,7 +221,11 @@ class Folder:
         """Remove an entry: it loses its name first, so that there is never half a backup."""
         gone = path.rename(path.with_name(f"{PARTIAL}gone-{path.name.lstrip('.')}"))
         sync(path.parent)
-        _remove(gone)
+        self.remove(gone)
+
+    def remove(self, path: Path) -> None:
+        """Remove what has no name of a backup, or not any more. What is left over goes with the next run."""
+        _remove(path)
 
     def _entries(self, folder: Path, prefix: str = "") -> list[Path]:
         try:

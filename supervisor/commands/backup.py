@@ -13,6 +13,8 @@ from gateway.shape import iso
 from observability import log
 from pipeline.clock import SystemClock
 from supervisor.backups.check import check_again
+from supervisor.backups.drill import drill
+from supervisor.backups.elsewhere import copy
 from supervisor.backups.folder import Backup, Folder, Listing
 from supervisor.backups.make import make
 from supervisor.commands import output
@@ -58,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
             return _list(config, as_json=args.json)
         case "verify":
             return _verify(config, args)
+        case "drill":
+            return _drill(config, as_json=args.json)
+        case "copy":
+            return _copy(config, as_json=args.json)
         case _:
             return _make(config, as_json=args.json)
 
@@ -163,6 +169,38 @@ def _verify(config: Config, args: argparse.Namespace) -> int:
     if args.all:
         _tell_strangers(listing)
     return Exit.OK if is_well else Exit.FAILED
+
+
+def _drill(config: Config, *, as_json: bool) -> int:
+    """Exit 1 when anything is not what it was, or monitors could not be told."""
+    _say("restoring the newest backup, and reading all bodies")
+    done = drill(config, clock=SystemClock(), log=log.get_logger())
+    is_well = not done.faults and not done.doubts
+    if as_json:
+        output.json(done)
+        return Exit.OK if is_well else Exit.FAILED
+    for fault in done.faults:
+        output.line(f"{done.backup}: DAMAGED: {fault}")
+    if not done.faults:
+        output.line(
+            f"{done.backup}: the library ({size(done.library_bytes)}) restored in {done.library_seconds:.1f} s,"
+            f" {done.bodies:,} bodies ({size(done.archive_bytes)}) in {done.archive_seconds:.1f} s:"
+            f" {done.seconds_per_gb:.1f} s/GB, and all is what it was"
+        )
+    for doubt in done.doubts:
+        output.complaint(doubt)
+    return Exit.OK if is_well else Exit.FAILED
+
+
+def _copy(config: Config, *, as_json: bool) -> int:
+    _say(f"copying to {config.backup.copy_to}" if config.backup.copy_to else "copying")
+    done = copy(config, clock=SystemClock(), log=log.get_logger())
+    if as_json:
+        output.json(done)
+    else:
+        backups = f"{len(done.backups)} {'backup' if len(done.backups) == 1 else 'backups'}"
+        output.line(f"{backups} with the bodies in {done.packs} packs: all of it is at {done.to}")
+    return Exit.OK
 
 
 def _items(backup: Backup) -> int:
