@@ -61,9 +61,7 @@ def drill(config: Config, *, clock: Clock, log: Logger) -> Drilled:
     return done
 
 
-def _with_archive(
-    folder: Folder, backup: Backup, clock: Clock, faults: tuple[str, ...], seconds: float
-) -> Drilled:
+def _with_archive(folder: Folder, backup: Backup, clock: Clock, faults: tuple[str, ...], seconds: float) -> Drilled:
     packs = folder.packs()
     packed = sum(pack.stat().st_size for pack in packs)
     files.need(folder.path, packed, "assembling the archive")

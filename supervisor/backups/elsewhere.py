@@ -49,7 +49,7 @@ def copy(config: Config, *, clock: Clock, log: Logger) -> Copied:
         log.error(Event.BACKUP_NOT_COPIED, code=error.code, detail=error.message, hint=error.hint)  # noqa: TRY400
         raise
     log.info(Event.BACKUP_COPIED, backups=len(done.backups), packs=done.packs)
-    with contextlib.suppress(StoreError):  # copied.json tells it as well, and whoever copies may have no way to the library
+    with contextlib.suppress(StoreError):  # copied.json tells it as well; whoever copies may have no way to the library
         note(config.folder / config.database.path, {COPIED_AT: done.copied_at})
     return done
 
@@ -71,9 +71,7 @@ def _copy(folder: Folder, place: Place, to: str, clock: Clock) -> Copied:
     packs = folder.packs()
     place.bring([backup.id for backup in good], [pack.name for pack in packs])
     place.delete(_deletions(folder, [pack.name for pack in packs]))
-    done = Copied(
-        copied_at=clock.wall_ms(), to=to, backups=tuple(backup.id for backup in good), packs=len(packs)
-    )
+    done = Copied(copied_at=clock.wall_ms(), to=to, backups=tuple(backup.id for backup in good), packs=len(packs))
     files.write(folder.path / COPIED, msgspec.json.encode(done))
     return done
 
