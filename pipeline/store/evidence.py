@@ -12,12 +12,12 @@ import apsw
 import msgspec
 
 from pipeline.store import rows
-from pipeline.store.connection import mapped
 from pipeline.store.migrate import APPLICATION_ID, SCHEMA_VERSION, check_header, migrate, migrations, oldest_code
-from pipeline.store.snapshot import frozen
+from pipeline.store.snapshot import reading
 from pipeline.text.cjk import words
 
 QUERIES: Final = 50  # golden ones, of a library that has as many words
+STRIDE: Final = 5  # of the documents that queries are drawn from: four of each
 IDS_MOST: Final = 20  # that a golden query names; the rest it counts
 TOTAL_MOST: Final = 10_000
 TEXT_CHARACTERS: Final = 4000  # of a document that words are drawn from
@@ -50,13 +50,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 def gather(path: Path) -> Evidence:
     """Of the library in a file that nobody writes. Reads every table. Raises StoreError."""
-    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+    with reading(path) as conn:
         return _evidence(conn, tuple(_phrases(conn)))
 
 
 def differences(path: Path, expected: Evidence) -> tuple[str, ...]:
     """In what the library in a file differs from what was noted of it; nothing when in nothing. Raises StoreError."""
-    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+    with reading(path) as conn:
         found = _evidence(conn, tuple(golden.phrase for golden in expected.golden))
     return tuple(_differences(found, expected))
 
@@ -66,7 +66,7 @@ def strangers(path: Path, database: str) -> tuple[str, ...]:
 
     A file of a later schema than ours is not compared. Raises StoreError for one that is none of Atlas.
     """
-    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+    with reading(path) as conn:
         check_header(conn)
         version = int(conn.pragma("user_version"))
         if int(conn.pragma("application_id")) != APPLICATION_ID:
@@ -90,7 +90,7 @@ def strangers(path: Path, database: str) -> tuple[str, ...]:
 
 def referenced(path: Path) -> Iterator[str]:
     """The hashes of the bodies that the library in a file refers to, each once, in order."""
-    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+    with reading(path) as conn:
         for (body,) in conn.execute("SELECT DISTINCT body FROM captures ORDER BY body"):
             yield rows.text(body)
 
@@ -175,7 +175,8 @@ def _texts(conn: apsw.Connection) -> Iterator[str]:
     for (text,) in conn.execute(f"{columns} {where} {spaceless} LIMIT {SPACELESS_DOCUMENTS}").fetchall():
         yield rows.text(text)
     first, last = conn.execute("SELECT coalesce(min(item_id), 1), coalesce(max(item_id), 0) FROM documents").get
-    for n in range(QUERIES):
+    # Some suffice mostly, so those that are far from each other come first.
+    for n in (n for offset in range(STRIDE) for n in range(offset, QUERIES, STRIDE)):
         start = first + (last - first) * n // QUERIES
         sql = f"{columns} {where} AND d.item_id >= ? ORDER BY d.item_id LIMIT 1"
         for (text,) in conn.execute(sql, (start,)).fetchall():

@@ -12,19 +12,18 @@ import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import apsw
 import msgspec
 import zstandard
 
 from pipeline.errors import StoreError, StoreUnreadable
-from pipeline.store import rows
 from pipeline.store.bodies import BODY_MOST
 from pipeline.store.connection import mapped
 from pipeline.store.evidence import strangers
 from pipeline.store.migrate import migrate, migrations
-from pipeline.store.snapshot import fresh, frozen, live, sync
+from pipeline.store.snapshot import fresh, frozen, live, reading, sync
 
 PACK_BYTES: Final = 268_435_456  # about; a pack of a large archive can be written again in seconds
 PAGE_KEYS: Final = 5000  # keys fetched at a time, so that no read transaction of the live archive lasts
@@ -61,13 +60,16 @@ class _Body(NamedTuple):
 
 def keys(path: Path, *, is_live: bool = False) -> Iterator[str]:
     """The hashes in an archive or a pack, in order. Raises StoreError."""
-    with mapped(f"read {path.name}"), contextlib.closing(live(path) if is_live else frozen(path)) as conn:
+    with mapped(f"read {path.name}"), contextlib.closing(live(path)) if is_live else reading(path) as conn:
         last = ""
         while page := conn.execute(
             "SELECT hash FROM bodies WHERE hash > ? ORDER BY hash LIMIT ?", (last, PAGE_KEYS)
         ).fetchall():
-            yield from (rows.text(key) for (key,) in page)
-            last = rows.text(page[-1][0])
+            for (key,) in page:
+                if not (isinstance(key, str) and last < key):
+                    raise _torn(path)
+                last = key
+                yield key
 
 
 def union(packs: Iterable[Path]) -> Iterator[str]:
@@ -144,17 +146,23 @@ def _few(faults: Sequence[str]) -> tuple[str, ...]:
 # Reading
 
 
+def _torn(path: Path) -> StoreUnreadable:
+    return StoreUnreadable(f"{path.name} is damaged: its hashes are none, or in no order", hint="use another one")
+
+
 def _bodies(path: Path) -> Iterator[_Body]:
-    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+    with reading(path) as conn:
         for key in keys(path):
             yield _body(conn, key)
 
 
 def _body(conn: apsw.Connection, key: str) -> _Body:
-    found = conn.execute("SELECT hash, size, stored_at, data FROM bodies WHERE hash = ?", (key,)).fetchone()
+    found = conn.execute("SELECT 1, size, stored_at, data FROM bodies WHERE hash = ?", (key,)).fetchone()
     if found is None:
         raise StoreUnreadable(f"the body {key[:12]}… is in the index and not in the table", hint="restore a backup")
-    return _Body(rows.text(found[0]), rows.integer(found[1]), rows.integer(found[2]), cast(bytes, found[3]))
+    if not (isinstance(found[1], int) and isinstance(found[2], int) and isinstance(found[3], bytes)):
+        raise _torn(Path(conn.filename))
+    return _Body(key, found[1], found[2], found[3])
 
 
 def _wrong(body: _Body) -> Iterator[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import apsw
 
+from pipeline.errors import StoreUnreadable
 from pipeline.store.connection import ARCHIVE_CACHES, ATLAS_CACHES, mapped, prepare_reader
 from pipeline.store.migrate import check_header
 
@@ -59,6 +60,18 @@ def live(path: Path) -> apsw.Connection:
     prepare_reader(ATLAS_CACHES)(conn)
     conn.set_busy_timeout(BUSY_MS)
     return conn
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A `frozen` connection. Raises StoreError, also for what is no text though the schema says so."""
+    with mapped(f"read {path.name}"), contextlib.closing(frozen(path)) as conn:
+        try:
+            yield conn
+        except UnicodeDecodeError as error:
+            raise StoreUnreadable(
+                f"{path.name} is damaged: it holds what is no text", hint="use another one"
+            ) from error
 
 
 def frozen(path: Path) -> apsw.Connection:

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from pipeline.errors import AtlasError
+from pipeline.errors import StoreError
 from pipeline.store.evidence import referenced
-from pipeline.store.packs import PACK_BYTES, Packed, examine_pack, export, lacking, merge, union
+from pipeline.store.packs import PACK_BYTES, Packed, examine_pack, export, keys, lacking, merge, union
 from pipeline.store.snapshot import sync
 from supervisor.backups import files
 from supervisor.backups.folder import Folder
@@ -28,6 +28,24 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
 
 
+def readable(folder: Folder) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The packs whose keys can be read, and what is wrong with the others.
+
+    Without one that cannot be read its bodies count as new, and are taken from the live archive again.
+    """
+    good: list[Path] = []
+    faults: list[str] = []
+    for pack in folder.packs():
+        try:
+            for _ in keys(pack):
+                pass
+            good.append(pack)
+        except StoreError as error:
+            told = "; once a backup was made that does not lack its bodies, delete it"
+            faults.append(f"the pack {pack} cannot be used: {error.message}{told}")
+    return tuple(good), tuple(faults)
+
+
 def held(packs: Sequence[Path], library: Path) -> Held:
     """Reads the keys of the packs and the references of an unpacked library, not the bodies."""
     return Held(
@@ -38,13 +56,13 @@ def held(packs: Sequence[Path], library: Path) -> Held:
     )
 
 
-def take_new(folder: Folder, archive: Path, aside: Path) -> Packed:
+def take_new(packs: Sequence[Path], archive: Path, aside: Path) -> Packed:
     """Export what is in no pack yet into `aside`. What keeps an archive from being read is a fault told."""
     if not archive.exists():
         return Packed(packs=(), faults=(f"{archive.name} is missing",))
     try:
-        return export(archive, folder.packs(), aside)
-    except AtlasError as error:
+        return export(archive, packs, aside)
+    except StoreError as error:
         if error.retryable:
             raise
         return Packed(packs=(), faults=(error.message,))

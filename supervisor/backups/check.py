@@ -15,7 +15,7 @@ from pipeline.store.deep import examine
 from pipeline.store.evidence import differences, strangers
 from supervisor.arguments import version
 from supervisor.backups import files
-from supervisor.backups.archive import held
+from supervisor.backups.archive import held, readable
 from supervisor.backups.folder import Backup, Folder
 from supervisor.backups.manifest import CHECK, DATABASE, Check, Manifest, encode
 
@@ -52,7 +52,7 @@ def check(folder: Folder, path: Path, manifest: Manifest, packs: Sequence[Path],
 
 def check_again(folder: Folder, backup: Backup, clock: Clock, log: Logger) -> Check:
     """Check a backup that is there, and note beside it how that went."""
-    found = check(folder, backup.path, backup.manifest, folder.packs(), clock)
+    found = check(folder, backup.path, backup.manifest, readable(folder)[0], clock)
     files.write(backup.path / CHECK, encode(found))
     if found.is_good:
         log.info(Event.BACKUP_CHECKED, backup=backup.id, duration=found.seconds)

@@ -35,11 +35,10 @@ def open_plain(path: Path) -> BinaryIO:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise BackupDamaged(f"{path} cannot be opened: {error.strerror}", hint="use another backup") from error
-    file = os.fdopen(number, "rb")
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        file.close()
+        os.close(number)
         raise BackupDamaged(f"{path} is no plain file", hint="use another backup")
-    return file
+    return os.fdopen(number, "rb")
 
 
 def read_small(path: Path) -> bytes:

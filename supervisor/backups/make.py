@@ -146,8 +146,10 @@ def _write(folder: Folder, config: Config, aside: Path, parts: _Parts) -> tuple[
     with parts.part("pack"):
         database = files.pack(copy, aside / DATABASE)
     with parts.part("archive"):
-        packed = archive.take_new(folder, config.folder / config.database.archive_path, aside / PACKS)
-        held = archive.held([*folder.packs(), *(pack.path for pack in packed.packs)], copy)
+        packs, unreadable = archive.readable(folder)
+        packed = archive.take_new(packs, config.folder / config.database.archive_path, aside / PACKS)
+        packed = msgspec.structs.replace(packed, faults=(*unreadable, *packed.faults))
+        held = archive.held([*packs, *(pack.path for pack in packed.packs)], copy)
     copy.unlink()
     manifest = _manifest(parts, evidence, database, packed, held)
     with files.create(aside / MANIFEST) as file:
@@ -179,7 +181,7 @@ def _manifest(
 
 
 def _check(folder: Folder, aside: Path, manifest: Manifest, packed: Packed, clock: Clock) -> Check:
-    packs = [*folder.packs(), *(pack.path for pack in packed.packs)]
+    packs = [*archive.readable(folder)[0], *(pack.path for pack in packed.packs)]
     found = check(folder, aside, manifest, packs, clock)
     found = msgspec.structs.replace(found, faults=(*found.faults, *archive.check_new(packed)))
     files.write(aside / CHECK, encode(found))
@@ -208,8 +210,7 @@ def _thin_out(folder: Folder, config: Config, made: Backup) -> tuple[str, ...]:
     listing = folder.listing()
     moments = {backup.id: backup.moment for backup in listing.backups}
     good = listing.newest_good()
-    name = retention.doomed(moments, config.backup, spare={made.id, *([good.id] if good else [])})
-    gone = () if name is None else (name,)
+    gone = retention.doomed(moments, config.backup, spare={made.id, *([good.id] if good else [])})
     folder.retire(backups=gone, packs=archive.tidy(folder))
     for each in gone:
         folder.delete(folder.path / each)

@@ -1,7 +1,7 @@
 """Which backups are kept: the newest of each of some days, weeks and months that have any.
 
 It goes by the days that have backups, never by today: a clock that jumps, or weeks without backups, doom nothing. And
-it names one at most. Each run adds one, so their number stays bounded, and a wrong clock costs at most one a run.
+a run deletes one at most, as it adds one: what a wrong clock costs is bounded (F10 of the reliability tests).
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ def kept(moments: Mapping[str, datetime], settings: BackupSettings) -> frozenset
     return frozenset(chosen)
 
 
-def doomed(moments: Mapping[str, datetime], settings: BackupSettings, *, spare: Iterable[str]) -> str | None:
-    """The backup to delete now: the oldest that the rule does not keep and that is none of `spare`, if any."""
+def doomed(moments: Mapping[str, datetime], settings: BackupSettings, *, spare: Iterable[str]) -> tuple[str, ...]:
+    """The backups to delete now: of those that the rule does not keep and that are none of `spare`, the oldest.
+
+    One at most; two while there are more than the rule could ever keep, so that smaller settings take effect.
+    """
     safe = kept(moments, settings) | frozenset(spare)
-    return min((each for each in moments if each not in safe), key=lambda each: (moments[each], each), default=None)
+    oldest_first = sorted((each for each in moments if each not in safe), key=lambda each: (moments[each], each))
+    most = settings.keep_daily + settings.keep_weekly + settings.keep_monthly + LAST
+    return tuple(oldest_first[: 2 if len(moments) > most else 1])
