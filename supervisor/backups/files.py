@@ -107,9 +107,9 @@ def _unpack(reading: BinaryIO, writing: BinaryIO, source: Path, expected: Databa
     try:
         while chunk := reading.read(CHUNK // 16):  # a chunk may unpack to many times its length
             packed.update(chunk)
-            if stream.eof:
+            piece = b"" if stream.eof else stream.decompress(chunk)
+            if stream.eof and (not piece or stream.unused_data):
                 raise _other(source, "goes on after its end")
-            piece = stream.decompress(chunk)
             size += len(piece)
             if size > expected.bytes:
                 raise _other(source, "unpacks to more than was packed")

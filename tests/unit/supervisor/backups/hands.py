@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from observability.log import get_logger
+from observability.names import Event
 from pipeline.clock import SystemClock
 from supervisor.backups.folder import Backup, Folder
 from supervisor.backups.make import Made, make
@@ -26,6 +26,21 @@ class Wall(SystemClock):
         return self.wall
 
 
+class Heard:
+    """A logger that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, object]]] = []
+
+    def _hear(self, event: Event, **fields: object) -> None:
+        self.events.append((str(event), fields))
+
+    debug = info = warning = error = critical = _hear
+
+    def of(self, event: Event) -> list[dict[str, object]]:
+        return [fields for name, fields in self.events if name == event]
+
+
 class Hands:
     """One data folder, backed up."""
 
@@ -33,11 +48,12 @@ class Hands:
         self.config = Config(data=DataSettings(dir=str(data)), backup=BackupSettings(**settings))
         self.folder = Folder(self.config.backups)
         self.clock = Wall()
+        self.heard = Heard()
 
     def make(self, *, seconds_later: float = 86_400, say: Callable[[str], None] = lambda _: None) -> Made:
         """A backup, so long after the one before."""
         self.clock.wall += round(seconds_later * 1000)
-        return make(self.config, clock=self.clock, log=get_logger(), say=say)
+        return make(self.config, clock=self.clock, log=self.heard, say=say)
 
     def with_settings(self, **settings: Any) -> Hands:
         other = Hands(self.config.folder, **settings)
