@@ -29,7 +29,9 @@ from supervisor.config import CHECKOUT
 from tools.bench.run import say, workplace
 
 GB: Final = 1_000_000_000
-WORDS_A_PAGE: Final = 2000
+WORDS_A_PAGE: Final = 1000
+MARKUP: Final = 4  # a page's HTML is so many times as long as its text
+PARTS: Final = 5  # that the text of a page is put together from
 BATCH: Final = 500
 BODY_BYTES: Final = 20_000  # of a page, packed
 QUIET_SECONDS: Final = 10.0  # of writing alone, before and after
@@ -92,7 +94,7 @@ def latency(taken: list[float]) -> Latency:
     return Latency(saves=len(ordered), p50=part(0.5), p99=part(0.99), most=round(ordered[-1], 2))
 
 
-async def _with_store(folder: Path, writing: Writing | None) -> None:
+async def with_store(folder: Path, writing: Writing | None) -> None:
     # Saves that nobody works on may be many here.
     settings = (DatabaseSettings(), QueueSettings(max_size=10**6, max_backlog=10**7), RetrySettings())
     async with open_store(*settings, folder=folder, clock=SystemClock()) as store:
@@ -102,10 +104,11 @@ async def _with_store(folder: Path, writing: Writing | None) -> None:
 
 def fill(folder: Path, *, gb: float, archive_gb: float) -> None:
     """A library of that size, with an index, and an archive; made past the stages, which would take an hour."""
-    trio.run(_with_store, folder, None)
+    trio.run(with_store, folder, None)
     dice, number = random.Random(1), 0
-    words = [f"{dice.choice('bcdfgklmnprstv')}{dice.choice('aeiou')}{n:x}" for n in range(60_000)]
+    words = [f"{dice.choice('bcdfgklmnprstv')}{dice.choice('aeiou')}{n:x}" for n in range(20_000)]
     weights = [1 / (n + 10) for n in range(len(words))]
+    parts = [" ".join(dice.choices(words, weights, k=WORDS_A_PAGE // PARTS)) for _ in range(2000)]
     atlas, archive = apsw.Connection(str(folder / "atlas.db")), apsw.Connection(str(folder / "archive.db"))
     with closing(atlas), closing(archive):
         for each in (atlas, archive):
@@ -114,7 +117,7 @@ def fill(folder: Path, *, gb: float, archive_gb: float) -> None:
             with atlas, archive:
                 for _ in range(BATCH):
                     number += 1
-                    _page(atlas, number, " ".join(dice.choices(words, weights, k=WORDS_A_PAGE)))
+                    _page(atlas, number, " ".join(dice.choices(parts, k=PARTS)))
             atlas.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         while (folder / "archive.db").stat().st_size < archive_gb * GB:
             with archive:
@@ -134,7 +137,7 @@ def _page(atlas: apsw.Connection, number: int, text: str) -> None:
     atlas.execute(
         """INSERT INTO documents (item_id, title, text, markdown, html, method, language, extracted_at)
            VALUES (?, ?, ?, ?, ?, 'bench', 'en', 1)""",
-        (number, text[:60], text, text, f"<p>{text}</p>"),
+        (number, text[:60], text, text, f"<p>{text}</p>" * MARKUP),
     )
     atlas.execute("INSERT INTO search (rowid, title, text) VALUES (?, ?, ?)", (number, text[:60], text))
     for code in (110, 190, 290, 390, 490, 540, 590):
@@ -170,7 +173,7 @@ def measure(*, gb: float, archive_gb: float, rate: float) -> Figures:
         fill(folder, gb=gb, archive_gb=archive_gb)
         _, first, first_peak = command(folder, "backup")
         writing = Writing(rate=rate)
-        thread = threading.Thread(target=trio.run, args=(_with_store, folder, writing))
+        thread = threading.Thread(target=trio.run, args=(with_store, folder, writing))
         thread.start()
         try:
             begun = time.monotonic()

@@ -68,11 +68,11 @@ class Library:
 
         self.run(job, seconds_ago=seconds_ago)
 
-    def keep(self, pages: int = 1) -> None:
+    def keep(self, pages: int = 1, *, first: int = 0) -> None:
         """Pages that went all the way, with a body in the archive and words in the index."""
 
         async def job(store: Store) -> None:
-            for n in range(pages):
+            for n in range(first, first + pages):
                 await store.items.accept(page(f"https://example.org/{n}"))
                 (claim,) = await claim_all(store)
                 await run_through(store, claim, text=f"text {n} " + f"word{n} " * 200)
