@@ -209,8 +209,8 @@ def _noted(config: Config, figures: dict[str, int]) -> list[str]:
 def _thin_out(folder: Folder, config: Config, made: Backup) -> tuple[str, ...]:
     listing = folder.listing()
     moments = {backup.id: backup.moment for backup in listing.backups}
-    good = listing.newest_good()
-    gone = retention.doomed(moments, config.backup, spare={made.id, *([good.id] if good else [])})
+    before = [backup.id for backup in listing.backups if backup.is_good and backup.id != made.id]
+    gone = retention.doomed(moments, config.backup, spare={made.id, *before[:1]})
     folder.retire(backups=gone, packs=archive.tidy(folder))
     for each in gone:
         folder.delete(folder.path / each)
