@@ -113,7 +113,7 @@ def moment_of(name: str) -> datetime | None:
     if found is None:
         return None
     try:
-        return datetime.strptime(found["moment"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(found["moment"])  # strptime would import what the owner may not be able to read
     except ValueError:
         return None
 

@@ -199,7 +199,8 @@ def _copy(config: Config, *, as_json: bool) -> int:
         output.json(done)
     else:
         backups = f"{len(done.backups)} {'backup' if len(done.backups) == 1 else 'backups'}"
-        output.line(f"{backups} with the bodies in {done.packs} packs: all of it is at {done.to}")
+        packs = f"{done.packs} {'pack' if done.packs == 1 else 'packs'}"
+        output.line(f"{backups} with the bodies in {packs}: all of it is at {done.to}")
     return Exit.OK
 
 
