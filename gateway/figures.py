@@ -88,6 +88,7 @@ def _of_the_rest(read: Figures, now: int) -> Iterator[tuple[Metric, Sample]]:
         yield names.SCHEDULER_AGE, ({}, max(0, now - read.swept_at) / 1000)
     yield names.BACKUP_AGE, ({}, read.backup_age(now))
     yield names.BACKUP_VERIFIED_AGE, ({}, read.backup_age(now, verified=True))
+    yield names.BACKUP_DRILL_AGE, ({}, read.drill_age(now))
 
 
 _ALL = (
@@ -108,5 +109,6 @@ _ALL = (
     names.SCHEDULER_AGE,
     names.BACKUP_AGE,
     names.BACKUP_VERIFIED_AGE,
+    names.BACKUP_DRILL_AGE,
     names.WORKER_UP,
 )

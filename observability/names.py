@@ -308,6 +308,14 @@ BACKUP_VERIFIED_AGE: Final = Metric(
     "Since the last backup that was restored and checked; without any, since the first item was saved.",
     process=False,
 )
+BACKUP_DRILL_AGE: Final = Metric(
+    "atlas_backup_drill_age_seconds",
+    "gauge",
+    "seconds",
+    (),
+    "Since the last drill, a backup restored with all bodies; without any, since the first item was saved.",
+    process=False,
+)
 WORKER_UP: Final = Metric(
     "atlas_worker_up", "gauge", "1", (), "1 when the worker answered this scrape within 500 ms, else 0.", process=False
 )

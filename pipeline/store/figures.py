@@ -30,14 +30,21 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     swept_at: int | None
     backup_at: int | None
     backup_verified_at: int | None
-    drilled_at: int | None
-    copied_at: int | None
     first_item_at: int | None  # since when there is something to lose
     poll_due_at: int | None  # of the feed poll that has been ready for longest
+    drilled_at: int | None = None
+    copied_at: int | None = None
 
     def backup_age(self, now: int, *, verified: bool = False) -> float:
         """Seconds since the last backup, or since there is something to lose: that is how much would be lost."""
-        since = (self.backup_verified_at if verified else self.backup_at) or self.first_item_at
+        return self._age(now, self.backup_verified_at if verified else self.backup_at)
+
+    def drill_age(self, now: int) -> float:
+        """Seconds since a backup was last restored with all bodies, or since there is something to lose."""
+        return self._age(now, self.drilled_at)
+
+    def _age(self, now: int, at: int | None) -> float:
+        since = at or self.first_item_at
         return 0.0 if since is None else max(0.0, (now - since) / 1000)
 
 

@@ -87,7 +87,10 @@ def _no_library(config: Config, commands: Commands) -> Finding:
     advice = f"start a new library: {commands.atlas('up')}; if yours is elsewhere: ./tools/atlas doctor --data DIR"
     if (config.folder / config.database.archive_path).exists():
         found = f"the library has gone: there is its archive, and no {path}"
-        advice = f"start nothing, which would make an empty one; restore {commands.database} from a backup"
+        advice = (
+            "start nothing, which would make an empty one; choose a backup:"
+            f" {commands.atlas('backup list')}; restore it: `atlas restore ID`"
+        )
     return Finding(check="database", state="failing", found=found, advice=advice)
 
 
@@ -145,13 +148,13 @@ async def _why(store: Store) -> str:
 
 
 def _deep(config: Config, commands: Commands) -> Iterator[Finding]:
-    yield _read_through("deep atlas", config.folder / config.database.path, commands.database)
+    yield _read_through("deep atlas", config.folder / config.database.path, commands.database, commands)
     archive = config.folder / config.database.archive_path
     if archive.exists():  # it is told as missing already
-        yield _read_through("deep archive", archive, commands.archive)
+        yield _read_through("deep archive", archive, commands.archive, commands)
 
 
-def _read_through(check: str, path: Path, quoted: str) -> Finding:
+def _read_through(check: str, path: Path, quoted: str, commands: Commands) -> Finding:
     clock, length = SystemClock(), findings.size(file_size(check, path).database)
     begun = clock.monotonic()
     if sys.stderr.isatty():
@@ -163,6 +166,6 @@ def _read_through(check: str, path: Path, quoted: str) -> Finding:
     if faults:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         told = "; ".join(faults[:FAULTS_SHOWN]) + more
-        return Finding(check=check, state="failing", found=told, advice=remedies.restore(quoted))
+        return Finding(check=check, state="failing", found=told, advice=remedies.restore(quoted, commands))
     took = clock.monotonic() - begun
     return Finding(check=check, state="ok", found=f"{length} read through in {took:.1f} s, all of it is sound")

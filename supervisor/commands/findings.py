@@ -205,7 +205,9 @@ def _backup(seen: Seen) -> str:
         return "nothing is kept yet" if first is None else f"none yet, the first item was kept {ago(now, first)} ago"
     verified = figures.backup_verified_at
     checked = "never checked" if verified is None else f"checked {ago(now, verified)} ago"
-    return f"made {ago(now, figures.backup_at)} ago, {checked}"
+    drilled = "" if figures.drilled_at is None else f", drilled {ago(now, figures.drilled_at)} ago"
+    copied = "" if figures.copied_at is None else f", copied {ago(now, figures.copied_at)} ago"
+    return f"made {ago(now, figures.backup_at)} ago, {checked}{drilled}{copied}"
 
 
 def _errors(seen: Seen) -> str:

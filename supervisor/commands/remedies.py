@@ -83,9 +83,12 @@ def _room(commands: Commands) -> str:
     return f"see what fills the disk, and make room: du -xhd2 {mount} | sort -h | tail; it goes on by itself"
 
 
-def restore(path: str) -> str:
+def restore(path: str, commands: Commands) -> str:
     """What to do about a damaged database, whose path is given as a shell reads it."""
-    return f"stop Atlas; keep what can still be read of it: cp -a {path}* /somewhere/else; restore a backup"
+    return (
+        f"keep what can still be read of it: cp -a {path}* /somewhere/else; choose the newest good backup:"
+        f" {commands.atlas('backup list')}; restore it: `atlas restore ID`"
+    )
 
 
 def _database(looked: Looked, commands: Commands) -> str:
@@ -93,7 +96,7 @@ def _database(looked: Looked, commands: Commands) -> str:
         return _holder(commands)
     if looked.database == "full":
         return _room(commands)
-    return f"see how bad it is: {commands.atlas('doctor --deep')}; then {restore(commands.database)}"
+    return f"see how bad it is: {commands.atlas('doctor --deep')}; then {restore(commands.database, commands)}"
 
 
 def _disk(_looked: Looked, commands: Commands) -> str:
@@ -106,7 +109,8 @@ def _wal(_looked: Looked, commands: Commands) -> str:
 
 def _archive(_looked: Looked, commands: Commands) -> str:
     return (
-        f"restore {commands.archive} from a backup, then: systemctl restart atlas-api atlas-worker (or `atlas up` anew)"
+        f"restore {commands.archive}, and with it the library as of then; choose a backup:"
+        f" {commands.atlas('backup list')}; restore it: `atlas restore ID`"
     )
 
 
@@ -144,7 +148,7 @@ def _conservation(_looked: Looked, commands: Commands) -> str:
 
 
 def _backup(_looked: Looked, commands: Commands) -> str:
-    return f"stop Atlas, then: cp -a {commands.folder} /somewhere/on/another/disk"
+    return f"make one: {commands.atlas('backup')}; every day: systemctl enable --now atlas-backup.timer"
 
 
 def _errors(_looked: Looked, commands: Commands) -> str:

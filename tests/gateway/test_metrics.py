@@ -207,7 +207,8 @@ def test_the_store_is_told_as_of_now(gateway, observed) -> None:
         assert alone == {"dead_letters": 1, "queue_depth": 1, "backlog": 1}
         assert figures(found["atlas_scheduler_age_seconds"]) == {(): 90.0}
         assert figures(found["atlas_conservation_drift"]) == {(): 0.0}
-        assert figures(found["atlas_backup_age_seconds"])[()] == pytest.approx(90.0)
+        for name in ("backup", "backup_verified", "backup_drill"):  # none yet: since the first item
+            assert figures(found[f"atlas_{name}_age_seconds"])[()] == pytest.approx(90.0)
         assert figures(found["atlas_breaker_state"])["host", "open"] == 1
         assert figures(found["atlas_database_bytes"])["atlas",] >= 4096
         assert figures(found["atlas_disk_free_bytes"]) == {(): 2.0**40}

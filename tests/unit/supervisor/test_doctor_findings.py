@@ -54,7 +54,7 @@ def test_an_archive_that_cannot_be_used_is_told_with_why(library: Library, docto
     state, found, advice = doctor().of("archive")
     assert state == "failing"
     assert found.startswith(f"open {library.archive}: the file is no SQLite database")
-    assert advice.startswith(f"restore {library.archive} from a backup")
+    assert advice.startswith(f"restore {library.archive}, and with it the library as of then; ")
 
 
 def test_an_archive_that_only_the_worker_cannot_use_is_told_in_the_workers_words(library: Library, doctor: Any) -> None:
@@ -137,6 +137,9 @@ def test_what_was_never_backed_up_is_a_warning_with_its_age(library: Library, do
     assert advice
     library.sql(f"INSERT INTO totals (name, n) VALUES ('backup_at', {Past(2 * 86_400).wall_ms()})")
     assert doctor().of("backup")[1].startswith("made 2 d ago, never checked. ")
+    at = Past(3 * 86_400).wall_ms()
+    library.sql(f"INSERT INTO totals (name, n) VALUES ('drilled_at', {at}), ('backup_copied_at', {at})")
+    assert doctor().of("backup")[1].startswith("made 2 d ago, never checked, drilled 3 d ago, copied 3 d ago. ")
 
 
 def test_unexpected_errors_are_a_warning_with_where_to_read_them(library: Library, doctor: Any) -> None:
