@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -165,4 +166,6 @@ def room_told(folder: Path) -> Iterator[None]:
     except StoreFull as error:
         raise StoreFull(error.message, hint=f"make room on the disk of {folder}; no backup was made") from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull(f"{folder}: {error.strerror}", hint="make room on that disk; no backup was made") from error
         raise BackupFailed(f"{folder}: {error}", hint="check who owns that folder, and its disk") from error
