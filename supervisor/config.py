@@ -143,6 +143,7 @@ def _impossible(config: Config) -> list[Fault]:
         (config.queue.max_size <= config.queue.max_backlog, "[queue] max_size is larger than max_backlog"),
         (config.retry.base_seconds <= config.retry.cap_seconds, "[retry] base_seconds is larger than cap_seconds"),
         (config.database.path != config.database.archive_path, "[database] path and archive_path name the same file"),
+        (config.backups != config.folder, "[backup] dir is the data folder itself; name one inside it, or elsewhere"),
         (_can_be_folder(config.folder), f"[data] dir: {config.folder} is not a folder, nor can it become one"),
     )
     return [Fault(where="the settings together", what=what) for holds, what in rules if not holds]

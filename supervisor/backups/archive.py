@@ -85,7 +85,7 @@ def tidy(folder: Folder) -> tuple[str, ...]:
 
     The new ones are there before an old one goes, so at every moment all bodies are.
     """
-    small = [pack for pack in folder.packs() if pack.stat().st_size < SMALL_BYTES]
+    small = [pack for pack in readable(folder)[0] if pack.stat().st_size < SMALL_BYTES]
     if len(small) <= SMALL_MOST:
         return ()
     files.need(folder.path, sum(pack.stat().st_size for pack in small), "merging the packs")

@@ -8,7 +8,7 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline.clock import Clock
 from pipeline.errors import StoreError
-from pipeline.store.figures import BACKUP_VERIFIED, DRILLED
+from pipeline.store.figures import DRILLED
 from pipeline.store.packs import assemble, examine_pack
 from pipeline.store.snapshot import note
 from supervisor.backups import files
@@ -53,8 +53,7 @@ def drill(config: Config, *, clock: Clock, log: Logger) -> Drilled:
         return done
     log.info(Event.BACKUP_DRILLED, backup=backup.id, bytes=done.library_bytes, bodies=done.bodies)
     try:
-        figures = {DRILLED: clock.wall_ms(), BACKUP_VERIFIED: found.checked_at}
-        note(config.folder / config.database.path, figures)
+        note(config.folder / config.database.path, {DRILLED: clock.wall_ms()})
     except StoreError as error:
         doubt = f"the library was not told of it, so monitors will not know: {error.message}"
         return msgspec.structs.replace(done, doubts=(doubt,))
@@ -68,9 +67,11 @@ def _with_archive(folder: Folder, backup: Backup, clock: Clock, faults: tuple[st
     begun = clock.monotonic()
     wrong = [fault for pack in packs for fault in examine_pack(pack)[1]]
     aside = folder.aside("drill")
-    archive = assemble(packs, aside / "archive.db") if not wrong else None
+    try:
+        archive = assemble(packs, aside / "archive.db") if not wrong else None
+    finally:
+        folder.remove(aside)
     took = clock.monotonic() - begun
-    folder.remove(aside)
     return Drilled(
         backup=backup.id,
         faults=(*faults, *wrong, *(archive.faults if archive is not None else ())),

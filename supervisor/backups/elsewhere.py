@@ -42,7 +42,7 @@ def copy(config: Config, *, clock: Clock, log: Logger) -> Copied:
     """
     folder = Folder(config.backups)
     try:
-        with folder.locked(), files.room_told(folder.path):
+        with folder.locked():
             done = _copy(folder, _place(folder, config.backup.copy_to), config.backup.copy_to, clock)
     except AtlasError as error:
         # Expected: whoever called tells it, and no traceback says more.

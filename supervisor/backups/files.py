@@ -160,10 +160,12 @@ def _mib(size: int) -> str:
 
 @contextlib.contextmanager
 def room_told(folder: Path) -> Iterator[None]:
-    """A disk that fills up meanwhile is told as that of the backups."""
+    """A disk that fills up meanwhile is told as that of the backups; what `need` says stays."""
     try:
         yield
     except StoreFull as error:
+        if error.__cause__ is None:
+            raise
         raise StoreFull(error.message, hint=f"make room on the disk of {folder}; no backup was made") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

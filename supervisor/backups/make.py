@@ -110,10 +110,11 @@ def _make(folder: Folder, config: Config, clock: Clock, say: Say) -> Made:
     if manifest.archive.missing:
         doubts.append(f"{manifest.archive.missing:,} bodies that the library refers to are in no backup")
     doubts += _noted(config, {BACKUP: made_at, BACKUP_VERIFIED: found.checked_at})
+    deleted, untidy = _thin_out(folder, config, backup)
     return Made(
         backup=backup,
-        doubts=tuple(doubts),
-        deleted=_thin_out(folder, config, backup),
+        doubts=(*doubts, *untidy),
+        deleted=deleted,
         seconds=round(clock.monotonic() - begun, 3),
     )
 
@@ -206,12 +207,23 @@ def _noted(config: Config, figures: dict[str, int]) -> list[str]:
     return []
 
 
-def _thin_out(folder: Folder, config: Config, made: Backup) -> tuple[str, ...]:
+def _thin_out(folder: Folder, config: Config, made: Backup) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was deleted, and what kept it from being tidy: the backup is made and good all the same."""
+    gone: tuple[str, ...] = ()
+    try:
+        gone = _delete_old(folder, config, made)
+        folder.retire(packs=archive.tidy(folder))
+    except (AtlasError, OSError) as error:
+        return gone, (f"what has served its time could not be tidied away: {error}",)
+    return gone, ()
+
+
+def _delete_old(folder: Folder, config: Config, made: Backup) -> tuple[str, ...]:
     listing = folder.listing()
     moments = {backup.id: backup.moment for backup in listing.backups}
     before = [backup.id for backup in listing.backups if backup.is_good and backup.id != made.id]
     gone = retention.doomed(moments, config.backup, spare={made.id, *before[:1]})
-    folder.retire(backups=gone, packs=archive.tidy(folder))
+    folder.retire(backups=gone)
     for each in gone:
         folder.delete(folder.path / each)
     return gone

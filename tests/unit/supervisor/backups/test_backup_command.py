@@ -136,7 +136,7 @@ def test_the_drill_prints_what_a_restore_takes(backup: Any) -> None:
     backup()
     code, out, err = backup("drill")
     assert (code, err) == (Exit.OK, "")
-    assert " s/GB, and all is what it was\n" in out
+    assert "; all is what it was\n" in out
 
 
 def test_a_copy_says_where_it_is(backup: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_no_secret_of_settings_or_library_is_in_a_backup_its_names_or_its_log(ke
         "ATLAS_TRACE_OTLP_AUTHORIZATION": "hush-otlp",
     }
     said = b""
-    for action in ([], ["list"], ["verify"], ["drill"]):
+    for action in ([], ["drill"]):
         command = [sys.executable, "-P", "-m", "supervisor", "backup", *action, "--json"]
         ran = subprocess.run(command, env=environment, capture_output=True, check=False)
         assert ran.returncode == Exit.OK, ran.stderr
@@ -207,7 +207,7 @@ def test_root_backs_up_somebody_elses_library_as_that_somebody() -> None:
         for path in (library.folder, *library.folder.iterdir()):
             os.chown(path, owner, -1)
         environment = os.environ | {"PYTHONPATH": str(ROOT), "ATLAS_DATA_DIR": str(library.folder)}
-        for action in ([], ["list"], ["verify"], ["drill"]):
+        for action in ([], ["drill"]):
             command = [sys.executable, "-P", "-m", "supervisor", "backup", *action]
             ran = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
             assert ran.returncode == Exit.OK, ran.stderr

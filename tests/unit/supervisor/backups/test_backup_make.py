@@ -175,9 +175,22 @@ def test_weeks_of_backups_leave_those_of_the_rule_and_note_which_have_gone(hands
 
 def test_without_room_it_is_refused_before_anything_is_written(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "space_of", lambda _path: Space(total=10**12, free=60_000_000))
-    with pytest.raises(StoreFull, match=r"a backup needs \d MiB on the disk of .*: 58 MiB are free"):
+    with pytest.raises(StoreFull, match=r"a backup needs \d MiB on the disk of .*: 58 MiB are free") as caught:
         hands.make()
+    assert "[backup] dir" in caught.value.hint
     assert hands.names == {".lock", "archive"}
+
+
+def test_what_cannot_be_tidied_away_does_not_cost_the_backup(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(archive, "merge", broken)
+    monkeypatch.setattr(archive, "SMALL_MOST", 0)
+    made = hands.make()
+    assert made.doubts == ("what has served its time could not be tidied away: [Errno 5] Input/output error",)
+    assert hands.ids == [made.backup.id]
+    assert totals(hands)["backup_at"] == hands.clock.wall
 
 
 def test_on_the_librarys_own_disk_it_leaves_what_saves_need(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
