@@ -40,9 +40,7 @@ def listening_socket(settings: ApiSettings) -> socket.socket:
     return sock
 
 
-def passed_socket(
-    environ: MutableMapping[str, str], *, pid: int, first: int = _FIRST_PASSED
-) -> socket.socket | None:
+def passed_socket(environ: MutableMapping[str, str], *, pid: int, first: int = _FIRST_PASSED) -> socket.socket | None:
     """The listening socket that systemd passed to the process `pid`; None when it passed nothing.
 
     Takes the variables that tell of it out of `environ`, and keeps every passed descriptor from child processes.

@@ -101,5 +101,6 @@ class Layout:
         return {
             "ATLAS_CONFIG": str(self.config),
             "ATLAS_DATA_DIR": str(self.data),
+            "ATLAS_BACKUP_DIR": str(self.backups),
             "RUNTIME_DIRECTORY": str(self.root / "run/atlas"),
         }
