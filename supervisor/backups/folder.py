@@ -32,6 +32,9 @@ PARTIAL: Final = ".partial-"
 FAILED: Final = ".failed-"
 FAILED_KEPT: Final = 2
 _ID: Final = re.compile(r"(?P<moment>[0-9]{8}T[0-9]{6}Z)(-[2-9])?")
+_LEFTOVERS: Final = re.compile(re.escape(PARTIAL) + ".*", re.DOTALL)
+# In somebody's folder, where a copy is: what may be somebody else's stays.
+COPYING: Final = re.compile(re.escape(PARTIAL) + r"(pack|(gone-)?[0-9]{8}T[0-9]{6}Z(-[2-9])?)")
 _PACK: Final = re.compile(r"[0-9a-f]{64}\.db")
 RETIRED: Final = "retired.json"
 RETIRED_MOST: Final = 1000  # names remembered of each kind
@@ -136,10 +139,15 @@ class Folder:
             ) from error
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, leftovers: re.Pattern[str] = _LEFTOVERS) -> Iterator[None]:
         """Work in it, alone: BackupBusy when somebody else does. What a run that died has left is removed."""
         self.create()
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BackupFailed(
+                f"{self.path}/.lock cannot be opened: {error.strerror}", hint="check who owns that folder"
+            ) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,7 +157,8 @@ class Folder:
                     hint="wait until it has ended, then try again",
                 ) from None
             for entry in (*self._entries(self.path, PARTIAL), *self._entries(self.archive, PARTIAL)):
-                _remove(entry)
+                if leftovers.fullmatch(entry.name):
+                    _remove(entry)
             yield
         finally:
             os.close(descriptor)

@@ -16,7 +16,7 @@ import msgspec
 from pipeline.errors import BackupDamaged, BackupFailed
 from pipeline.store.snapshot import sync
 from supervisor.backups import files
-from supervisor.backups.folder import Folder
+from supervisor.backups.folder import COPYING, Folder
 from supervisor.backups.manifest import CHECK, DATABASE, MANIFEST
 
 PROGRAM_SECONDS: Final = 6 * 3600.0  # for the largest first copy over a slow line
@@ -59,7 +59,7 @@ class Directory:
                 f"{there.path} is not there, or is no folder",
                 hint="make it, or mount its disk: it is not made unasked, for then an unmounted disk would go unseen",
             )
-        with there.locked(), files.room_told(there.path):
+        with there.locked(leftovers=COPYING), files.room_told(there.path):
             has = {pack.name for pack in there.packs()}
             for name in packs:
                 if name not in has:
@@ -100,7 +100,7 @@ class Directory:
 
     def delete(self, names: Deletions) -> None:
         there = self._there
-        with there.locked():
+        with there.locked(leftovers=COPYING):
             for name in names.backups:
                 if (there.path / name).is_dir():
                     there.delete(there.path / name)
@@ -211,5 +211,5 @@ def _run(program: str, *arguments: str, given: str) -> str:
 
 _HINTS: Final = {
     "rclone": "`rclone listremotes` must name the remote",
-    "rsync": "`ssh -o BatchMode=yes` to that host must ask nothing, and rsync 3.2.3 or newer be there",
+    "rsync": "`ssh -o BatchMode=yes` to that host must ask nothing, and rsync 3.2.4 or newer be there",
 }

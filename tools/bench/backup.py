@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -105,7 +106,7 @@ async def with_store(folder: Path, writing: Writing | None) -> None:
 def fill(folder: Path, *, gb: float, archive_gb: float) -> None:
     """A library of that size, with an index, and an archive; made past the stages, which would take an hour."""
     trio.run(with_store, folder, None)
-    dice, number = random.Random(1), 0
+    dice, number = random.Random(1), _pages(folder)
     words = [f"{dice.choice('bcdfgklmnprstv')}{dice.choice('aeiou')}{n:x}" for n in range(20_000)]
     weights = [1 / (n + 10) for n in range(len(words))]
     parts = [" ".join(dice.choices(words, weights, k=WORDS_A_PAGE // PARTS)) for _ in range(2000)]
@@ -124,6 +125,11 @@ def fill(folder: Path, *, gb: float, archive_gb: float) -> None:
                 for _ in range(BATCH):
                     _body(archive, dice.randbytes(BODY_BYTES))
             archive.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _pages(folder: Path) -> int:
+    with closing(apsw.Connection(str(folder / "atlas.db"))) as atlas:
+        return int(atlas.execute("SELECT coalesce(max(id), 0) FROM items").get)
 
 
 def _page(atlas: apsw.Connection, number: int, text: str) -> None:
@@ -168,8 +174,8 @@ def command(folder: Path, *arguments: str) -> tuple[dict[str, Any], float, float
     return json.loads(printed), time.monotonic() - begun, used.ru_maxrss / 1024
 
 
-def measure(*, gb: float, archive_gb: float, rate: float) -> Figures:
-    with workplace() as folder:
+def measure(given: Path | None, *, gb: float, archive_gb: float, rate: float) -> Figures:
+    with contextlib.nullcontext(given) if given is not None else workplace() as folder:
         fill(folder, gb=gb, archive_gb=archive_gb)
         _, first, first_peak = command(folder, "backup")
         writing = Writing(rate=rate)
@@ -211,9 +217,10 @@ def main() -> int:
     parser.add_argument("--gb", type=float, default=1.0, help="size of the library")
     parser.add_argument("--archive-gb", type=float, default=0.5)
     parser.add_argument("--rate", type=float, default=100.0, help="saves a second meanwhile")
+    parser.add_argument("--folder", type=Path, help="where to make that library, or one of an earlier run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = measure(gb=options.gb, archive_gb=options.archive_gb, rate=options.rate)
+    found = measure(options.folder, gb=options.gb, archive_gb=options.archive_gb, rate=options.rate)
     if options.json:
         say(json.dumps(asdict(found)))
         return 0

@@ -73,6 +73,8 @@ def test_a_folder_holds_the_same_and_loses_what_retention_deleted(hands: Hands, 
     (there / "20200101T000000Z" / "keep me").write_bytes(b"x")
     (there / "holiday.jpg").write_bytes(b"x")
     (there / "keep me").write_bytes(b"x")
+    (there / ".partial-photos").mkdir()
+    (there / ".partial-20200101T000000Z").mkdir()
 
     def seen() -> dict[str, bytes]:
         return {name: content for name, content in contents(there).items() if name != "holiday.jpg"}
@@ -80,6 +82,8 @@ def test_a_folder_holds_the_same_and_loses_what_retention_deleted(hands: Hands, 
     story(hands, kept, str(there), seen)
     assert (there / "20200101T000000Z" / "keep me").exists()
     assert (there / "holiday.jpg").exists()
+    assert (there / ".partial-photos").exists()
+    assert not (there / ".partial-20200101T000000Z").exists()
 
 
 def test_a_copy_can_be_restored_from_where_it_is(hands: Hands, there: Path) -> None:

@@ -260,6 +260,14 @@ def test_a_library_of_an_older_release_is_backed_up_as_it_is(tmp_path: Path) -> 
         assert conn.pragma("user_version") == 3
 
 
+def test_a_lock_that_is_somebody_elses_file_is_told(hands: Hands, tmp_path: Path) -> None:
+    hands.folder.create()
+    (hands.folder.path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BackupFailed, match="Too many levels of symbolic links"):
+        hands.make()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_told(hands: Hands) -> None:
     shutil.rmtree(hands.folder.path, ignore_errors=True)
     hands.folder.path.write_bytes(b"a file")
