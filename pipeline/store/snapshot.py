@@ -20,8 +20,8 @@ BUSY_MS: Final = 5000
 NOTE_TRIES: Final = 6  # of BUSY_MS each: a role that writes all the time lets others in between
 
 
-def snapshot(source: Path, target: Path) -> None:
-    """Copy `source`, which others may be writing, to the new file `target` (0600), and sync that.
+def snapshot(source: Path, target: Path, *, durable: bool = True) -> None:
+    """Copy `source`, which others may be writing, to the new file `target` (0600); `durable`: and sync that.
 
     Readers and writers go on; the write-ahead log cannot be cut back meanwhile. Raises StoreError. What was written of
     `target` stays when it does.
@@ -30,7 +30,8 @@ def snapshot(source: Path, target: Path) -> None:
         check_header(original)
         with contextlib.closing(fresh(target)) as copy, copy.backup("main", original, "main") as backup:
             backup.step(ALL_PAGES)
-    sync(target)
+    if durable:
+        sync(target)
 
 
 def note(path: Path, figures: Mapping[str, int]) -> None:

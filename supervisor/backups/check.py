@@ -66,7 +66,7 @@ def restore_checked(backup: Backup, target: Path) -> None:
 
     Raises BackupDamaged with all that is wrong; what lies at `target` is then not to be used.
     """
-    faults = tuple(_library_faults(backup.database, target, backup.manifest))
+    faults = tuple(_library_faults(backup.database, target, backup.manifest, durable=True))
     if faults:
         raise BackupDamaged(
             f"the backup {backup.id} is not what it was: {'; '.join(faults[:FAULTS_MOST])}",
@@ -75,7 +75,8 @@ def restore_checked(backup: Backup, target: Path) -> None:
 
 
 def _faults(packed: Path, library: Path, manifest: Manifest, packs: Sequence[Path]) -> Iterator[str]:
-    faults = tuple(_library_faults(packed, library, manifest))
+    # What is removed in a minute need not be on the disk: to sync it would hold up the library's own commits.
+    faults = tuple(_library_faults(packed, library, manifest, durable=False))
     yield from faults
     if not faults:
         missing = held(packs, library).missing
@@ -86,9 +87,9 @@ def _faults(packed: Path, library: Path, manifest: Manifest, packs: Sequence[Pat
             )
 
 
-def _library_faults(packed: Path, library: Path, manifest: Manifest) -> Iterator[str]:
+def _library_faults(packed: Path, library: Path, manifest: Manifest, *, durable: bool) -> Iterator[str]:
     """Of the least trusting question first: a file that is not ours is asked nothing that could harm."""
-    files.unpack(packed, library, manifest.database)
+    files.unpack(packed, library, manifest.database, durable=durable)
     found = strangers(library, "atlas")
     yield from found
     if not found:

@@ -87,8 +87,8 @@ def pack(source: Path, target: Path) -> DatabaseFile:
     )
 
 
-def unpack(source: Path, target: Path, expected: DatabaseFile) -> None:
-    """Decompress `source` into the new file `target` (0600, synced), never more of it than is expected.
+def unpack(source: Path, target: Path, expected: DatabaseFile, *, durable: bool = True) -> None:
+    """Decompress `source` into the new file `target` (0600), never more of it than is expected; `durable`: synced.
 
     BackupDamaged when either of the two is not what the manifest says; `target` is then gone again.
     """
@@ -99,7 +99,8 @@ def unpack(source: Path, target: Path, expected: DatabaseFile) -> None:
         with create(target) as writing, _removed_on_error(target):
             _unpack(reading, writing, source, expected)
             writing.flush()
-            os.fsync(writing.fileno())
+            if durable:
+                os.fsync(writing.fileno())
 
 
 def _unpack(reading: BinaryIO, writing: BinaryIO, source: Path, expected: DatabaseFile) -> None:

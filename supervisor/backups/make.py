@@ -141,7 +141,8 @@ def _write(folder: Folder, config: Config, aside: Path, parts: _Parts) -> tuple[
     """The library before the archive: a body is stored before it is referred to, so what the copy names is there."""
     copy = aside / LIBRARY
     with parts.part("copy"):
-        snapshot(config.folder / config.database.path, copy)
+        # Removed in a minute: to sync it would hold up the library's own commits.
+        snapshot(config.folder / config.database.path, copy, durable=False)
     with parts.part("count"):
         evidence = gather(copy)
     with parts.part("pack"):

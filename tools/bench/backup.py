@@ -55,6 +55,7 @@ class Figures:
     made_seconds: float
     parts: dict[str, float]
     seconds_per_gb: float  # of the library: all of `atlas backup` when there is nothing new in the archive
+    cpu_seconds: float  # of processor time: what a busy machine does not change
     peak_mib: float
     first_seconds: float  # the first backup, which takes the whole archive
     first_peak_mib: float
@@ -158,8 +159,8 @@ def _body(archive: apsw.Connection, content: bytes) -> None:
     )
 
 
-def command(folder: Path, *arguments: str) -> tuple[dict[str, Any], float, float]:
-    """What `atlas …` printed, how long it took, and its peak memory in MiB."""
+def command(folder: Path, *arguments: str) -> tuple[dict[str, Any], float, float, float]:
+    """What `atlas …` printed, how long it took, how much of that it worked, and its peak memory in MiB."""
     begun = time.monotonic()
     environ = os.environ | {"PYTHONPATH": str(CHECKOUT)}
     call = [sys.executable, "-P", "-m", "supervisor", *arguments, "--data", str(folder), "--json"]
@@ -171,13 +172,14 @@ def command(folder: Path, *arguments: str) -> tuple[dict[str, Any], float, float
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}: {printed.decode()}")
-    return json.loads(printed), time.monotonic() - begun, used.ru_maxrss / 1024
+    worked = used.ru_utime + used.ru_stime
+    return json.loads(printed), time.monotonic() - begun, worked, used.ru_maxrss / 1024
 
 
 def measure(given: Path | None, *, gb: float, archive_gb: float, rate: float) -> Figures:
     with contextlib.nullcontext(given) if given is not None else workplace() as folder:
         fill(folder, gb=gb, archive_gb=archive_gb)
-        _, first, first_peak = command(folder, "backup")
+        _, first, _, first_peak = command(folder, "backup")
         writing = Writing(rate=rate)
         thread = threading.Thread(target=trio.run, args=(with_store, folder, writing))
         thread.start()
@@ -185,7 +187,7 @@ def measure(given: Path | None, *, gb: float, archive_gb: float, rate: float) ->
             begun = time.monotonic()
             threading.Event().wait(QUIET_SECONDS)
             start = time.monotonic()
-            made, seconds, peak = command(folder, "backup")
+            made, seconds, worked, peak = command(folder, "backup")
             end = time.monotonic()
             threading.Event().wait(QUIET_SECONDS)
         finally:
@@ -194,7 +196,7 @@ def measure(given: Path | None, *, gb: float, archive_gb: float, rate: float) ->
         name = made["backup"]["id"]
         manifest = json.loads((folder / "backups" / name / "manifest.json").read_bytes())
         check = json.loads((folder / "backups" / name / "check.json").read_bytes())
-        _, drill, drill_peak = command(folder, "backup", "drill")
+        _, drill, _, drill_peak = command(folder, "backup", "drill")
         size = manifest["database"]["bytes"] / GB
         return Figures(
             library_gb=round(size, 3),
@@ -202,6 +204,7 @@ def measure(given: Path | None, *, gb: float, archive_gb: float, rate: float) ->
             made_seconds=round(seconds, 2),
             parts=manifest["seconds"] | {"check": check["seconds"]},
             seconds_per_gb=round(seconds / size, 2),
+            cpu_seconds=round(worked, 2),
             peak_mib=round(peak, 1),
             first_seconds=round(first, 2),
             first_peak_mib=round(first_peak, 1),
@@ -228,7 +231,7 @@ def main() -> int:
     say(f"library  {found.library_gb:.2f} GB, archive {found.archive_gb:.2f} GB")
     say(f"first    {found.first_seconds:.1f} s with the whole archive, {found.first_peak_mib:.0f} MiB at most")
     say(f"backup   {found.made_seconds:.1f} s, {found.seconds_per_gb:.1f} s/GB, {found.peak_mib:.0f} MiB at most")
-    say(f"         of it in s: {parts}")
+    say(f"         of it in s: {parts}; {found.cpu_seconds:.1f} s of processor time")
     say(f"drill    {found.drill_seconds:.1f} s, {found.drill_peak_mib:.0f} MiB at most")
     for name, taken in (("alone", found.alone), ("while", found.meanwhile)):
         say(f"saves    {name}: {taken.saves}, p50 {taken.p50} ms, p99 {taken.p99} ms, at most {taken.most} ms")
