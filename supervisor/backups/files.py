@@ -18,6 +18,7 @@ from pipeline.store.disk import MIB, space_of
 from pipeline.store.snapshot import sync
 from supervisor.backups.manifest import BYTES_MOST, DatabaseFile
 
+PARTIAL: Final = ".partial-"  # what begins so is removed by the next who works in the folder
 CHUNK: Final = 1_048_576
 LEVEL: Final = 3
 WINDOW_MOST: Final = 8_388_608  # of memory that a frame may ask for; level 3 asks for a quarter of it
@@ -53,7 +54,7 @@ def read_small(path: Path) -> bytes:
 
 def write(path: Path, content: bytes) -> None:
     """Replace a file: whoever reads it finds the old content or the new one, after a power cut too."""
-    aside = path.with_name(f".{path.name}.partial")
+    aside = path.with_name(f"{PARTIAL}{path.name}")
     aside.unlink(missing_ok=True)
     with create(aside) as file:
         file.write(content)

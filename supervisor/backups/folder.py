@@ -26,9 +26,9 @@ import msgspec
 from pipeline.errors import AtlasError, BackupBusy, BackupDamaged, BackupFailed, NotFound
 from pipeline.store.snapshot import sync
 from supervisor.backups import files
+from supervisor.backups.files import PARTIAL
 from supervisor.backups.manifest import CHECK, DATABASE, MANIFEST, Check, Manifest, decode
 
-PARTIAL: Final = ".partial-"
 FAILED: Final = ".failed-"
 FAILED_KEPT: Final = 2
 _ID: Final = re.compile(r"(?P<moment>[0-9]{8}T[0-9]{6}Z)(-[2-9])?")

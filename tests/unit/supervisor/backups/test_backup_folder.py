@@ -133,6 +133,8 @@ def test_only_one_works_there_and_what_the_dead_left_is_removed(hands: Hands) ->
     left.mkdir()
     (left / "atlas.db").write_bytes(b"half")
     (hands.folder.archive / ".partial-x").write_bytes(b"half")
+    (hands.folder.path / ".partial-retired.json").write_bytes(b"half")  # a death while that was written
+    assert hands.folder.listing().strangers == ()
     other = Folder(hands.folder.path)
     with hands.folder.locked():
         assert not left.exists()
