@@ -37,8 +37,8 @@ REPORT_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
 
 
-async def serve_api(config: Config, sock: socket.socket) -> None:
-    """Serve until SIGTERM."""
+async def serve_api(config: Config, sock: socket.socket, *, is_passed: bool = False) -> None:
+    """Serve until SIGTERM. `is_passed`: systemd holds the socket, too."""
     notify = Notify.from_environment(os.environ, pid=os.getpid())
     news, clock, logger = News(), SystemClock(), log.get_logger()
     observed, mishaps = watched(config, "api", has_network=False), Ledger(clock.wall_ms)
@@ -80,7 +80,7 @@ async def serve_api(config: Config, sock: socket.socket) -> None:
         )
         helpers = [group.create_task(job) for job in jobs]
         started(notify, "api", store)
-        await serve(create_app(deps), sock, stop)
+        await serve(create_app(deps), sock, stop, is_passed=is_passed)
         for helper in helpers:
             helper.cancel()
         await recorder.last()

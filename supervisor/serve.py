@@ -22,13 +22,18 @@ from supervisor.port import BACKLOG
 from supervisor.process import past_signals
 
 GRACEFUL_SECONDS = 5.0  # for requests in hand
+SETTLE_SECONDS = 0.1
 STOP_SECONDS = 7.0  # then the process ends, whatever is open; the promise is 8
 
 
-async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop`, then finish the requests in hand. Owns `sock` from here on."""
+async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event, *, is_passed: bool = False) -> None:
+    """Serve until `stop`, then finish the requests in hand. Owns `sock` from here on.
+
+    `is_passed`: somebody else holds the socket, too, and keeps new connections for whoever serves next.
+    """
     config = hypercorn.config.Config()
-    config.bind = [f"fd://{sock.detach()}"]
+    listening = sock.detach()
+    config.bind = [f"fd://{listening}"]
     config.backlog = BACKLOG
     config.include_server_header = False
     config.graceful_timeout = GRACEFUL_SECONDS
@@ -40,6 +45,11 @@ async def serve(app: Quart, sock: socket.socket, stop: asyncio.Event) -> None:
 
     async def stopped() -> None:
         await stop.wait()
+        if is_passed:
+            # Those that come now are the next one's. Of the connections that were accepted, each gets the moment that
+            # its request needs to arrive: Hypercorn closes whatever has said nothing yet.
+            asyncio.get_running_loop().remove_reader(listening)
+            await asyncio.sleep(SETTLE_SECONDS)
 
     await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
 

@@ -63,8 +63,9 @@ def run_api(config: Config) -> int:
     from supervisor.api import serve_api
 
     def run() -> None:
-        sock = passed_socket(os.environ, pid=os.getpid()) or listening_socket(config.api)
-        asyncio.run(serve_api(config, sock))
+        passed = passed_socket(os.environ, pid=os.getpid())
+        sock = listening_socket(config.api) if passed is None else passed
+        asyncio.run(serve_api(config, sock, is_passed=passed is not None))
 
     return _role(config, "api", run)
 

@@ -34,8 +34,12 @@ per_host = 32
 per_host_per_second = 1000.0
 
 [retry]
-base_seconds = 0.3
-cap_seconds = 1.0
+attempts = 50
+base_seconds = 2.0
+cap_seconds = 2.0
+
+[fallback]
+direct_attempts = 50
 
 [breaker]
 failures = 100

@@ -39,7 +39,7 @@ def test_a_worker_that_is_killed_is_back_at_once_and_nothing_is_lost(lively: Ins
 
 
 def test_an_api_that_is_killed_is_back_at_once_and_keeps_what_it_accepted(lively: Installed, site: str) -> None:
-    accepted: list[str] = []
+    accepted: list[tuple[float, str]] = []
     stop = threading.Event()
 
     def post() -> None:
@@ -50,22 +50,24 @@ def test_an_api_that_is_killed_is_back_at_once_and_keeps_what_it_accepted(lively
             with contextlib.suppress(OSError, http.client.HTTPException):
                 reply = lively.request("POST", "/api/v1/items", {"url": f"{site}/api-killed/{number}"})
                 if reply.status in {200, 202}:
-                    accepted.append(reply.body["id"])
+                    accepted.append((time.monotonic(), reply.body["id"]))
 
     poster = threading.Thread(target=post)
     poster.start()
     longest = 0.0
     try:
         for _ in range(3):
-            begun, so_far = time.monotonic(), len(accepted)
-            lively.run("kill", "-9", str(lively.pid(API)))
-            lively.until(lambda: len(accepted) > so_far + 5, seconds=20, what="more accepted")  # noqa: B023
-            longest = max(longest, time.monotonic() - begun)
+            killed = lively.pid(API)
+            lively.run("kill", "-9", str(killed))
+            begun = time.monotonic()
+            lively.until(lambda: lively.pid(API) not in {0, killed}, seconds=5, what="another api")  # noqa: B023
+            lively.until(lambda: accepted and accepted[-1][0] > begun + 0.1, seconds=20, what="a save")  # noqa: B023
+            longest = max(longest, min(moment for moment, _ in accepted if moment > begun + 0.1) - begun)
     finally:
         stop.set()
         poster.join(20)
     figure("systemd api kill -9", f"accepts again {longest:.1f} s after kill -9, {len(accepted)} accepted")
-    lively.until_done(*accepted, seconds=90)
+    lively.until_done(*(uid for _, uid in accepted), seconds=90)
     assert longest < 5
 
 
@@ -107,7 +109,7 @@ def test_another_process_that_holds_the_write_lock_does_not_trip_the_watchdog(li
         "import apsw, sys; c = apsw.Connection('/var/lib/atlas/atlas.db'); c.execute('BEGIN IMMEDIATE');"
         "print('held', flush=True); sys.stdin.read()"
     )
-    command = "sleep 12 | /opt/atlas/current/.venv/bin/python -c"
+    command = "sleep 8 | /opt/atlas/current/.venv/bin/python -c"
     with lively.altered(WORKER, *shortened), lively.altered(API, *shortened):
         lively.until_well()
         before = [lively.show(unit, "InvocationID") for unit in ROLES]
@@ -134,7 +136,12 @@ def test_five_restarts_under_load_refuse_nobody(lively: Installed, site: str) ->
     try:
         for _ in range(5):
             lively.systemctl("restart", API)
-            threading.Event().wait(0.5)  # of ordinary service between two restarts
+            so_far = sum(client.seen["answered"] for client in clients)
+            lively.until(
+                lambda: sum(client.seen["answered"] for client in clients) > so_far + 300,  # noqa: B023
+                seconds=20,
+                what="ordinary service between two restarts",
+            )
     finally:
         for client in clients:
             client.stop.set()
@@ -144,7 +151,7 @@ def test_five_restarts_under_load_refuse_nobody(lively: Installed, site: str) ->
     asked, worst = seen["answered"] + seen["empty"], max(client.worst for client in clients)
     told = f"{asked} requests, {seen['refused']} refused, {seen['empty']} empty, {seen['failed twice']} after one retry"
     figure("F20", f"{told}, {seen['wrong']} wrong, worst {worst:.2f} s")
-    assert asked > 200
+    assert asked > 1500
     assert (seen["refused"], seen["failed twice"], seen["wrong"]) == (0, 0, 0)
     assert seen["empty"] <= max(1, asked * 0.001)
     assert worst <= 2
@@ -172,11 +179,11 @@ class Client(threading.Thread):
 
     def _ask(self, count: int) -> bool:
         try:
-            if self._number == 0 and count % 5 == 0:
+            if self._number == 0 and count % 10 == 0:
                 body = {"url": f"{self._site}/restarted/{count}"}
                 reply = self._machine.request("POST", "/api/v1/items", body)
             else:
-                reply = self._machine.request("GET", "/api/v1/items?limit=1")
+                reply = self._machine.request("GET", "/ready")
         except ConnectionRefusedError:
             self.seen["refused"] += 1
             return False
