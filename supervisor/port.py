@@ -25,7 +25,13 @@ class PortTaken(AtlasError):
 def listening_socket(settings: ApiSettings) -> socket.socket:
     """A listening socket. Raises PortTaken with what to do about it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # the sandbox of atlas-api.service has no network
+        raise PortTaken(
+            f"no socket can be made here: {error.strerror or error}",
+            hint="under systemd the port comes from atlas-api.socket: systemctl restart atlas-api.socket",
+        ) from error
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:

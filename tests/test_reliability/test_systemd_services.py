@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import threading
 import time
 from collections import Counter
@@ -150,11 +151,12 @@ def test_five_restarts_under_load_refuse_nobody(lively: Installed, site: str) ->
     seen = sum((client.seen for client in clients), Counter[str]())
     asked, worst = seen["answered"] + seen["empty"], max(client.worst for client in clients)
     told = f"{asked} requests, {seen['refused']} refused, {seen['empty']} empty, {seen['failed twice']} after one retry"
-    figure("F20", f"{told}, {seen['wrong']} wrong, worst {worst:.2f} s")
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    figure("F20", f"{told}, {seen['wrong']} wrong, worst {worst:.2f} s, load {load:.1f} a core")
     assert asked > 1500
     assert (seen["refused"], seen["failed twice"], seen["wrong"]) == (0, 0, 0)
     assert seen["empty"] <= max(1, asked * 0.001)
-    assert worst <= 2
+    assert worst <= (2 if load < 2 else 2 + load)  # a machine with more to do than it can tells nothing of us
 
 
 class Client(threading.Thread):
@@ -206,6 +208,78 @@ def test_while_the_network_is_away_items_wait_and_when_it_is_back_they_are_done(
     begun = time.monotonic()
     lively.until_done(*uids, seconds=90)
     figure("systemd network back", f"3 items done {time.monotonic() - begun:.1f} s after the network was back")
+
+
+def test_stopping_is_clean_and_within_its_limits_even_with_work_in_hand(lively: Installed, site: str) -> None:
+    uids = [lively.save(f"{site}/stopped/{number}") for number in range(40)]
+    took = {}
+    for unit in ("atlas-api.socket", API, WORKER):
+        begun = time.monotonic()
+        lively.systemctl("stop", unit)
+        took[unit] = time.monotonic() - begun
+        assert (lively.show(unit, "Result"), lively.show(unit, "ActiveState")) == ("success", "inactive")
+    assert [lively.show(unit, "ExecMainStatus") for unit in ROLES] == ["0", "0"]
+    assert lively.run("pgrep", "--uid", "atlas", check=False).stdout == ""  # no orphan of either
+    lively.systemctl("start", "atlas-api.socket", API, WORKER)
+    lively.until_well()
+    lively.until_done(*uids, seconds=60)
+    figure("systemd stop", f"api {took[API]:.1f} s, worker {took[WORKER]:.1f} s with 40 items in hand, none lost")
+    assert took[API] <= 8
+    assert took[WORKER] <= 20
+
+
+def test_a_second_worker_and_a_second_api_are_refused(lively: Installed) -> None:
+    for role, word in (("worker", "another worker"), ("api", "cannot listen on 127.0.0.1:7444")):
+        ran = lively.run("atlas", role, check=False)
+        assert ran.returncode == 75, ran.stderr
+        assert word in ran.stderr
+    assert lively.is_well()
+
+
+def test_the_next_boot_comes_up_by_itself_and_makes_up_for_missed_ticks_exactly_once(
+    lively: Installed, site: str
+) -> None:
+    """F29: the machine was off over three ticks of the scheduler."""
+    timer, scheduler = "atlas-scheduler.timer", "atlas-scheduler.service"
+    lively.write(f"/etc/systemd/system/{timer}.d/99-test.conf", "[Timer]\nRandomizedDelaySec=0\n")
+    uids = [lively.save(f"{site}/off/{number}") for number in range(5)]
+    lively.shut_down()
+    stamp = lively.root / f"var/lib/systemd/timers/stamp-{timer}"
+    missed = time.time() - 3 * 300
+    os.utime(stamp, (missed, missed))
+    begun = time.time()
+    booted = lively.boot()
+    lively.until_well(30 - booted)
+    healthy = time.time() - begun
+    lively.serve("site", "127.0.0.1", 8181)
+    lively.until_done(*uids, seconds=60)
+    lively.until(lambda: lively.show(scheduler, "ActiveState") == "inactive", seconds=30, what="the scheduler's end")
+    regular = int(time.time() // 300 - begun // 300)  # a tick that fell into this test
+    runs = lively.journal("-b", "-u", scheduler).count("Finished atlas-scheduler.service")
+    figure("systemd boot", f"well {healthy:.1f} s after power-on; {runs} run for three missed ticks")
+    assert runs == 1 + regular
+    assert healthy <= 30
+    lively.run("rm", "-r", f"/etc/systemd/system/{timer}.d")
+    lively.systemctl("daemon-reload")
+
+
+def test_a_run_that_takes_longer_than_its_timer_is_not_joined_by_a_second_one(lively: Installed) -> None:
+    slow = "ExecStart=/bin/sh -c 'echo begun; sleep 1.5; echo ended'"
+    every_second = ("[Timer]", "OnCalendar=", "OnCalendar=*:*:*", "RandomizedDelaySec=0")
+    since = lively.sh("date '+%F %T'")
+    with (
+        lively.altered("atlas-scheduler.service", "[Service]", "ExecStart=", slow, restart=False),
+        lively.altered("atlas-scheduler.timer", *every_second, restart=False),
+    ):
+        lively.systemctl("restart", "atlas-scheduler.timer")
+
+        def lines() -> list[str]:
+            told = lively.journal("-u", "atlas-scheduler.service", "--since", since).splitlines()
+            return [line for line in told if line in {"begun", "ended"}]
+
+        seen = lively.until(lambda: len(found := lines()) >= 6 and found, seconds=30, what="three runs")
+        assert seen[:6] == ["begun", "ended"] * 3
+    lively.systemctl("restart", "atlas-scheduler.timer")
 
 
 def far_site(machine: Installed) -> str:

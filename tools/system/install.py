@@ -47,7 +47,7 @@ def install(args: argparse.Namespace) -> None:
         say(f"/opt/atlas/current is {built.id}" if has_switched else f"/opt/atlas/current is {built.id} already")
         written = units.install(layout, built, chosen, resolvers)
         say(f"written: {', '.join(written)}" if written else "the units are in place already")
-        is_new = services.bring_up(layout, built, chosen)
+        is_new = services.bring_up(layout, built)
         say("started" if is_new else "all of it runs already")
         took = health.wait(chosen, HEALTHY_SECONDS)
     say(f"Atlas is well ({took:.1f} s); it listens on {chosen.host}:{chosen.port}.")

@@ -94,8 +94,13 @@ def need_root(command: str) -> None:
         raise Refused(f"run it as root: sudo just {command}")
 
 
+def is_booted() -> bool:
+    """Whether systemd runs this machine (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
+
+
 def need_systemd() -> None:
-    if not Path("/run/systemd/system").is_dir():
+    if not is_booted():
         raise Refused("systemd does not run this machine", "without it: ./tools/atlas up")
     found = re.match(r"systemd (\d+)", systemctl("--version"))
     if found is None or int(found[1]) < LEAST_SYSTEMD:

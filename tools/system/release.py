@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.system.layout import Layout
-from tools.system.machine import SYSTEM_PATH, Refused, run, say
+from tools.system.machine import SYSTEM_PATH, Refused, is_booted, run, say, systemctl
 
 MARK = "release.json"  # written last: a folder without it is half a release
+SCOPE = "atlas-build.scope"  # what a build starts is in one cgroup, to be ended together
 PACKAGES = ("supervisor", "gateway", "stages", "pipeline", "observability")
 BUILD_SECONDS = 900.0
 # What a checkout holds beside what is tracked, at its top or anywhere.
@@ -110,7 +111,8 @@ def _environment(folder: Path, interpreter: Path) -> None:
     passed = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON)}
     passed = {name: value for name, value in passed.items() if not name.startswith("UV_PYTHON")}
     surroundings = passed | {"ATLAS_PYTHON": str(interpreter), "UV_LINK_MODE": "copy"}
-    run(folder / "tools/atlas", "--version", environment=surroundings, cwd=folder, seconds=BUILD_SECONDS)
+    scope = ("systemd-run", "--quiet", "--collect", "--scope", f"--unit={SCOPE}") if is_booted() else ()
+    run(*scope, folder / "tools/atlas", "--version", environment=surroundings, cwd=folder, seconds=BUILD_SECONDS)
     python = folder / ".venv/bin/python"
     run(python, "-I", "-m", "compileall", "-q", *PACKAGES, "tools", cwd=folder)
     run(python, "-I", "-m", "compileall", "-q", ".venv/lib", cwd=folder, check=False, seconds=300)
@@ -190,7 +192,9 @@ def _point(link: Path, release: Release) -> None:
 
 
 def sweep(layout: Layout) -> None:
-    """Remove what an interrupted build has left."""
+    """Remove what an interrupted build has left: its processes, which outlive a killed installer, and its files."""
+    if is_booted():
+        systemctl("stop", SCOPE, check=False)
     for folder in layout.releases.glob("*"):
         if folder.is_dir() and not (folder / MARK).is_file():
             shutil.rmtree(folder)

@@ -8,12 +8,11 @@ from pathlib import Path
 from tools.system.layout import API, ENABLED, SOCKET, TIMERS, WORKER, Layout
 from tools.system.machine import systemctl
 from tools.system.release import Release
-from tools.system.units import Settings, listen_stream
 
 _STATE = "started"  # under /opt/atlas: what the services were last started with
 
 
-def bring_up(layout: Layout, release: Release, chosen: Settings) -> bool:
+def bring_up(layout: Layout, release: Release) -> bool:
     """Enable and start everything; whether roles that ran were started anew, because release or units are others.
 
     What they were started with is noted last, so that after a death on the way the next call starts them again.
@@ -21,10 +20,11 @@ def bring_up(layout: Layout, release: Release, chosen: Settings) -> bool:
     systemctl("daemon-reload")
     systemctl("enable", "--quiet", *ENABLED)
     systemctl("reset-failed", "atlas-*", check=False)
-    wanted, noted = state(layout, release), layout.opt / _STATE
-    is_same = noted.is_file() and noted.read_text(encoding="utf-8") == wanted
-    if _listens() not in ("", listen_stream(chosen.host, chosen.port)):
-        systemctl("stop", SOCKET, API)
+    noted = layout.opt / _STATE
+    wanted, before = state(layout, release), _read(noted)
+    is_same = before == wanted
+    if before.partition("\n")[0] != wanted.partition("\n")[0]:
+        systemctl("stop", SOCKET, API)  # a socket that is told another port listens nowhere until it is started anew
     systemctl("start", SOCKET)
     if is_same:
         systemctl("start", WORKER, API)
@@ -42,11 +42,14 @@ def restart() -> None:
 
 
 def state(layout: Layout, release: Release) -> str:
-    """Changes when the release or a unit does."""
-    total = hashlib.sha256(release.id.encode())
+    """Two lines: the first changes when the socket's unit does, the second when the release or any unit does."""
+    total, port = hashlib.sha256(release.id.encode()), hashlib.sha256()
     for path in unit_files(layout):
-        total.update(f"{path}\0".encode() + path.read_bytes())
-    return total.hexdigest() + "\n"
+        told = f"{path}\0".encode() + path.read_bytes()
+        total.update(told)
+        if SOCKET in str(path):
+            port.update(told)
+    return f"{port.hexdigest()}\n{total.hexdigest()}\n"
 
 
 def unit_files(layout: Layout) -> list[Path]:
@@ -56,8 +59,5 @@ def unit_files(layout: Layout) -> list[Path]:
     )
 
 
-def _listens() -> str:
-    """Where the socket listens now; empty when it does not."""
-    if systemctl("is-active", SOCKET, check=False) != "active":
-        return ""
-    return systemctl("show", "--property=Listen", "--value", SOCKET).partition(" ")[0]
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
