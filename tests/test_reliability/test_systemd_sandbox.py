@@ -38,8 +38,11 @@ def test_the_running_systemd_finds_little_that_the_services_are_exposed_to(insta
 
 
 def test_real_pages_are_taken_in_without_a_single_denied_system_call(lively: Installed) -> None:
-    """A denied call is an error number that code may swallow: here it kills."""
-    deadly = ("[Service]", "SystemCallErrorNumber=kill", "SystemCallLog=~@system-service")
+    """A denied call is an error number that code may swallow: here it kills.
+
+    But mbind: OpenBLAS, which comes with numpy, would like its memory on one node and does not mind when it is not.
+    """
+    deadly = ("[Service]", "SystemCallErrorNumber=kill", "SystemCallFilter=mbind:EPERM")
     pages = json.loads((Path(__file__).parents[2] / "tools/sample/expectations.json").read_text())["pages"]
     paths = [page["path"] for page in pages if page["state"] == "done" and not page.keys() & {"provider", "from_feed"}]
     lively.run(
@@ -90,7 +93,7 @@ def test_the_kernel_keeps_the_worker_from_private_addresses_even_when_nobody_che
     if lively.run(*probe, check=False).returncode == 0:
         pytest.skip("IPAddressDeny is not enforced in this container (no cgroup v2, or no BPF)")
     assert lively.run("python3", "-c", connect, check=False).returncode == 0
-    since = lively.sh("date '+%F %T'; sleep 1").strip()
+    since = lively.sh("sleep 1; date '+%F %T'")
     with lively.faulty("dials_everything", "worker"):
         forbidden = lively.save(f"{far.replace('10.77', '10.88')}/forbidden")
         lively.until_done(lively.save(f"{far}/allowed"))
