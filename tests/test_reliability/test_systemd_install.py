@@ -105,14 +105,14 @@ def test_without_root_it_says_so_in_a_line(installed: Installed) -> None:
 
 
 def test_an_interpreter_that_the_services_cannot_see_is_refused_with_its_place(installed: Installed) -> None:
-    installed.sh("mkdir -p /home/someone/bin /srv/link; ln -sf /usr/bin/python3 /home/someone/bin/python3")
-    ran = installed.run(f"{CHECKOUT}/tools/system/install.py", "--python", "/home/someone/bin/python3", check=False)
+    installed.sh("mkdir -p /home/1/bin /srv/link; ln -sf /usr/bin/python3 /home/1/bin/python3")
+    ran = installed.run(f"{CHECKOUT}/tools/system/install.py", "--python", "/home/1/bin/python3", check=False)
     assert ran.returncode == 69
-    assert "/home/someone/bin/python3 lies in /home, which the services do not see" in ran.stderr
+    assert "/home/1/bin/python3 lies in /home, which the services do not see" in ran.stderr
     assert "apt install python3 python3-venv" in ran.stderr
     # On PATH it is passed over for the next one.
     told = installed.run(
-        f"{CHECKOUT}/tools/system/install.py", environment={"PATH": "/home/someone/bin:/usr/bin:/bin"}, seconds=300
+        f"{CHECKOUT}/tools/system/install.py", environment={"PATH": "/home/1/bin:/usr/bin:/bin"}, seconds=300
     )
     assert "building" not in told.stdout
 

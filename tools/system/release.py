@@ -76,8 +76,7 @@ def build(layout: Layout, checkout: Checkout, interpreter: Path) -> Release:
     for release in releases(layout):
         if (release.source, release.interpreter) == (checkout.source, str(interpreter)):
             return release
-    made = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = layout.releases / f"{made}-{checkout.source[:7]}"
+    folder = layout.releases / _new_id(layout, checkout)
     folder.mkdir()
     say(f"building the release {folder.name} with {interpreter} (a minute)")
     _fill(folder, checkout)
@@ -86,6 +85,13 @@ def build(layout: Layout, checkout: Checkout, interpreter: Path) -> Release:
     told = {name: value for name, value in asdict(release).items() if name != "folder"}
     _write_last(folder / MARK, json.dumps(told) + "\n")
     return release
+
+
+def _new_id(layout: Layout, checkout: Checkout) -> str:
+    """UTC time and short commit: in order by name. A second of the same second gets a number."""
+    made = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{checkout.source[:7]}"
+    names = [made, *(f"{made}-{number}" for number in range(2, 100))]
+    return next(name for name in names if not (layout.releases / name).exists())
 
 
 def _fill(folder: Path, checkout: Checkout) -> None:
