@@ -178,6 +178,20 @@ def test_an_interpreter_that_is_too_old_or_does_not_run_is_passed_over(with_uv: 
     assert with_uv.tell("x")["installed"] == {"tiny": "1.0"}
 
 
+def test_a_named_interpreter_is_taken_and_not_told_to_the_command(with_uv: Machine) -> None:
+    """As system releases do it: their services cannot see every Python that is on PATH."""
+    with_uv.program("python3.13", "echo must not be asked >&2; exit 1")
+    named = with_uv.bin / "python3"
+    for interpreter, code in ((named, 0), (with_uv.bin / "none", 69)):
+        environment = {"PATH": str(with_uv.bin), "HOME": str(with_uv.folder), "ATLAS_PYTHON": str(interpreter)}
+        command = [with_uv.checkout / "tools" / "atlas", "x"]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == code
+        assert "must not be asked" not in ran.stderr
+        shutil.rmtree(with_uv.checkout / ".venv", ignore_errors=True)
+    assert f"ATLAS_PYTHON={with_uv.bin / 'none'} is no Python 3.11 or newer" in ran.stderr
+
+
 def test_without_a_python_it_says_so_in_one_line(machine: Machine) -> None:
     code, out, err = machine.run("x")
     assert (code, out) == (69, "")

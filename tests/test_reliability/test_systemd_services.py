@@ -282,6 +282,30 @@ def test_a_run_that_takes_longer_than_its_timer_is_not_joined_by_a_second_one(li
     lively.systemctl("restart", "atlas-scheduler.timer")
 
 
+def test_a_copy_elsewhere_follows_a_good_backup_and_no_bad_one_once_it_is_asked_for(lively: Installed) -> None:
+    backup, copy = "atlas-backup.service", "atlas-backup-copy.service"
+
+    def runs(command: str) -> tuple[str, str, str]:
+        return ("[Service]", "ExecStart=", f"ExecStart={command}")
+
+    def copies() -> int:
+        return lively.journal("-u", copy).count("copied")
+
+    with lively.altered(copy, *runs("/bin/echo copied"), restart=False):
+        with lively.altered(backup, *runs("/bin/true"), restart=False):
+            lively.systemctl("start", backup)
+            assert copies() == 0  # nobody has asked for it
+            lively.systemctl("enable", "--quiet", copy)
+            lively.systemctl("start", backup)
+            lively.until(lambda: copies() == 1, seconds=10, what="a copy")
+        with lively.altered(backup, *runs("/bin/sh -c 'exit 78'"), restart=False):
+            assert lively.run("systemctl", "start", backup, check=False).returncode != 0
+            lively.until(lambda: "Dependency failed" in lively.journal("-u", copy), seconds=10, what="no copy")
+            assert copies() == 1
+        lively.systemctl("disable", "--quiet", copy)
+    lively.systemctl("reset-failed", "atlas-*", check=False)
+
+
 def far_site(machine: Installed) -> str:
     """A site in a network namespace of its own, behind the interface `near`; 10.88.0.2 is the same site."""
     if machine.run("ip", "link", "show", "near", check=False).returncode != 0:
