@@ -34,6 +34,10 @@ GROUPS: Final = {
     "Backups": {
         "backup": "make one, restored and checked at once; list, verify, drill, copy them",
     },
+    "Upgrades": {
+        "migrate": "bring the databases to this release's schema, as the next start would",
+        "rehearse": "try this release on a copy of a backup, aside from what runs",
+    },
     "Access": {
         "sign-in": "print a one-time link that signs a browser in",
         "token": "tokens for programs: create, list, revoke",
@@ -84,6 +88,13 @@ def parser() -> argparse.ArgumentParser:
     _again(made)
     _families(made, common)
     _backups(made["backup"])
+    made["rehearse"].add_argument("backup", metavar="BACKUP", help="its id; `atlas backup list` prints them")
+    made["rehearse"].add_argument(
+        "--before",
+        type=Path,
+        metavar="LAUNCHER",
+        help="tools/atlas of a release that has to be able to use the copy too",
+    )
     made["test"].add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="arguments for pytest")
     return top
 

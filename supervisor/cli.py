@@ -62,6 +62,8 @@ def _run(args: argparse.Namespace) -> int:
             from supervisor.commands.doctor import run
         case "errors":
             from supervisor.commands.errors import run
+        case "migrate" | "rehearse":
+            from supervisor.commands.upgrade import run
         case "token" | "sign-in":
             from supervisor.commands.access import run
         case "backup":

@@ -29,9 +29,9 @@ def ask(chosen: Settings, path: str = "/health", *, seconds: float = 5.0) -> tup
         connection.close()
 
 
-def is_well(chosen: Settings) -> bool:
-    """The api answers 200, and a worker is at work."""
-    status, body = ask(chosen)
+def is_well(chosen: Settings, *, seconds: float = 5.0) -> bool:
+    """The api answers 200 in that time, and a worker is at work."""
+    status, body = ask(chosen, seconds=seconds)
     return status == 200 and isinstance(body, dict) and body.get("processor") == "up"
 
 

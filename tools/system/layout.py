@@ -8,6 +8,7 @@ from pathlib import Path
 SOCKET = "atlas-api.socket"
 API = "atlas-api.service"
 WORKER = "atlas-worker.service"
+BACKUP = "atlas-backup.service"
 TIMERS = ("atlas-scheduler.timer", "atlas-backup.timer", "atlas-backup-drill.timer")
 ENABLED = (SOCKET, API, WORKER, *TIMERS)
 # Stopped in this order: the socket first, or the next connection would start the api again.
@@ -67,6 +68,11 @@ class Layout:
     @property
     def config(self) -> Path:
         return self.etc / "config.toml"
+
+    @property
+    def credentials(self) -> Path:
+        """Secrets, a file each."""
+        return self.etc / "credentials"
 
     @property
     def data(self) -> Path:

@@ -17,6 +17,7 @@ from tools.system.machine import SYSTEM_PATH, Refused, is_booted, run, say, syst
 
 MARK = "release.json"  # written last: a folder without it is half a release
 SCOPE = "atlas-build.scope"  # what a build starts is in one cgroup, to be ended together
+LOCK = "requirements.lock"
 PACKAGES = ("supervisor", "gateway", "stages", "pipeline", "observability")
 BUILD_SECONDS = 900.0
 # What a checkout holds beside what is tracked, at its top or anywhere.
@@ -78,8 +79,9 @@ def build(layout: Layout, checkout: Checkout, interpreter: Path) -> Release:
             return release
     folder = layout.releases / _new_id(layout, checkout)
     folder.mkdir()
-    say(f"building the release {folder.name} with {interpreter} (a minute)")
+    say(f"building the release {folder.name} with {interpreter} (a minute for new packages)")
     _fill(folder, checkout)
+    _take_environment(layout, folder, interpreter)
     _environment(folder, interpreter)
     release = Release(folder.name, checkout.source, str(interpreter), folder)
     told = {name: value for name, value in asdict(release).items() if name != "folder"}
@@ -112,17 +114,32 @@ def _fill(folder: Path, checkout: Checkout) -> None:
         raise Refused(f"the checkout could not be copied to {folder} (the reason stands above)")
 
 
+def _take_environment(layout: Layout, folder: Path, interpreter: Path) -> None:
+    """A copy of the .venv of a release with the same lock file and interpreter: seconds in place of a minute, and
+    without the package index, which may be down when a release has to be mended."""
+    lock = (folder / LOCK).read_bytes()
+    for known in reversed(releases(layout)):
+        is_same = known.interpreter == str(interpreter) and (known.folder / LOCK).read_bytes() == lock
+        if is_same and (known.folder / ".venv").is_dir():
+            run(*_scope(), "cp", "-a", "--reflink=auto", known.folder / ".venv", folder, seconds=BUILD_SECONDS)
+            return
+
+
 def _environment(folder: Path, interpreter: Path) -> None:
     """.venv by the release's own launcher, compiled, because the services may write nothing there."""
     passed = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON)}
     passed = {name: value for name, value in passed.items() if not name.startswith("UV_PYTHON")}
     surroundings = passed | {"ATLAS_PYTHON": str(interpreter), "UV_LINK_MODE": "copy"}
-    scope = ("systemd-run", "--quiet", "--collect", "--scope", f"--unit={SCOPE}") if is_booted() else ()
-    run(*scope, folder / "tools/atlas", "--version", environment=surroundings, cwd=folder, seconds=BUILD_SECONDS)
+    run(*_scope(), folder / "tools/atlas", "--version", environment=surroundings, cwd=folder, seconds=BUILD_SECONDS)
     python = folder / ".venv/bin/python"
     run(python, "-I", "-m", "compileall", "-q", *PACKAGES, "tools", cwd=folder)
     run(python, "-I", "-m", "compileall", "-q", ".venv/lib", cwd=folder, check=False, seconds=300)
     (folder / ".venv.guard").unlink(missing_ok=True)
+
+
+def _scope() -> tuple[str, ...]:
+    """What puts a command into the scope, for it outlives a killed installer."""
+    return ("systemd-run", "--quiet", "--collect", "--scope", f"--unit={SCOPE}") if is_booted() else ()
 
 
 def _write_last(path: Path, text: str) -> None:
@@ -185,16 +202,22 @@ def switch(layout: Layout, release: Release) -> bool:
     if before is not None and before.id == release.id:
         return False
     if before is not None:
-        _point(layout.previous, before)
-    _point(layout.current, release)
+        point(layout.previous, before)
+    point(layout.current, release)
     return True
 
 
-def _point(link: Path, release: Release) -> None:
+def point(link: Path, release: Release) -> None:
     new = link.with_name(link.name + ".new")
     new.unlink(missing_ok=True)
     new.symlink_to(Path("releases", release.id))
     new.replace(link)  # atomic: there is no moment without a link
+
+
+def remove(release: Release) -> None:
+    """For good. Killed on the way, the next build removes the rest."""
+    (release.folder / MARK).unlink()  # half removed, it is no release any more
+    shutil.rmtree(release.folder)
 
 
 def sweep(layout: Layout) -> None:
@@ -212,6 +235,5 @@ def prune(layout: Layout, keep: int) -> list[str]:
     others = [each for each in releases(layout) if each.id not in needed]
     removed = others[: max(0, len(others) - max(0, keep - len(needed)))]
     for release in removed:
-        (release.folder / MARK).unlink()  # half removed, it is no release any more
-        shutil.rmtree(release.folder)
+        remove(release)
     return [each.id for each in removed]

@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 
 from tools.system.layout import API, ENABLED, SOCKET, TIMERS, WORKER, Layout
-from tools.system.machine import systemctl
+from tools.system.machine import Refused, systemctl
 from tools.system.release import Release
+from tools.system.units import Settings, listen_stream
 
 _STATE = "started"  # under /opt/atlas: what the services were last started with
 
@@ -31,8 +32,21 @@ def bring_up(layout: Layout, release: Release) -> bool:
     else:
         restart()
     systemctl("start", *TIMERS)
-    noted.write_text(wanted, encoding="utf-8")
+    note(layout, release)
     return not is_same
+
+
+def note(layout: Layout, release: Release) -> None:
+    """The services run with this release and the units as they are now."""
+    (layout.opt / _STATE).write_text(state(layout, release), encoding="utf-8")
+
+
+def need_same_address(chosen: Settings) -> None:
+    """Refused when the configuration names another address than the socket listens on: that needs a restart of it."""
+    wanted, listens = listen_stream(chosen.host, chosen.port), _listens()
+    if listens != wanted:
+        found = f"atlas-api.socket listens on {listens}" if listens else "atlas-api.socket does not listen"
+        raise Refused(f"{found}, and the configuration says {wanted}", "first: sudo just install-system --units")
 
 
 def restart() -> None:
@@ -61,3 +75,10 @@ def unit_files(layout: Layout) -> list[Path]:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _listens() -> str:
+    """Where the socket listens now; empty when it does not."""
+    if systemctl("is-active", SOCKET, check=False) != "active":
+        return ""
+    return systemctl("show", "--property=Listen", "--value", SOCKET).partition(" ")[0]
