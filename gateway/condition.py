@@ -37,6 +37,9 @@ DATABASE: Final = {
     "busy": "Another process holds the database's write lock: reading works, saves are answered 503.",
     "full": "The disk is full: reading works, saves are answered 507.",
 }
+DAMAGED: Final = (
+    "The database is damaged: it is read as far as it can be, and nothing is saved or worked on until it is restored."
+)
 DISK_LOW: Final = "The disk is nearly full: reading works, saves are answered 507, nothing new is begun."
 ARCHIVE: Final = (
     "The archive of fetched bodies cannot be used: search and reading work, URLs are accepted and wait,"
@@ -103,6 +106,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     room: Room | None
     archive_fault: str | None
     files: tuple[FileSize, ...]
+    is_damaged: bool = False
     figures: Figures | None = None  # these are unknown while the database is down
     roles: tuple[RoleReport, ...] = ()
     providers_open: tuple[str, ...] = ()
@@ -119,6 +123,8 @@ async def look(store: Store, now: int) -> Looked:
         archive_fault=None if fault is None else fault.message,
         files=store.status.file_sizes(),
     )
+    if store.status.damage() is not None:
+        return msgspec.structs.replace(looked, database="down", is_damaged=True)
     if looked.database == "down":
         return looked
     try:
@@ -130,7 +136,7 @@ async def look(store: Store, now: int) -> Looked:
             recent_errors=await store.mishaps.since(now - DAY_MS),
         )
     except StoreError:
-        return msgspec.structs.replace(looked, database="down")
+        return msgspec.structs.replace(looked, database="down", is_damaged=store.status.damage() is not None)
 
 
 def assess(looked: Looked, *, providers_off: tuple[str, ...] = ()) -> Condition:
@@ -176,7 +182,8 @@ def worker_of(roles: Sequence[RoleReport], now: int) -> RoleReport | None:
 
 
 def _components(looked: Looked, figures: Figures | None) -> dict[str, Component]:
-    database = Component(state="ok" if looked.database == "ok" else "failing", reason=DATABASE[looked.database])
+    reason = DAMAGED if looked.is_damaged else DATABASE[looked.database]
+    database = Component(state="ok" if looked.database == "ok" else "failing", reason=reason)
     found = {"database": database, "disk": _disk(looked.room), "wal": _wal(looked.files)}
     if figures is None:
         return found

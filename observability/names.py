@@ -56,6 +56,7 @@ class Event(_Named):
     BACKUP_DELETED = "backup.deleted", "A backup has served its time and was deleted; younger ones are there."
     BACKUP_COPIED = "backup.copied", "The backups that were checked are in the other place too."
     BACKUP_NOT_COPIED = "backup.not_copied", "The backups could not be copied to the other place."
+    DATABASE_DAMAGED = "database.damaged", "atlas.db is damaged: it is read as far as it can be, and never written to."
     PROVIDER_ENDS = "provider.ends", "A configured service is shut down by its maker on that day; choose another one."
     QUEUE_DRIFT = "queue.drift", "The kept counts differ from a recount; they were repaired."
     LOG_DROPPED = "log.dropped", "Lines were dropped, because whoever reads the log did not; items are not affected."
@@ -207,6 +208,13 @@ WRITER_QUEUE: Final = Metric(
 )
 ARCHIVE_UP: Final = Metric(
     "atlas_archive_up", "gauge", "1", (), "1 while this role can use the archive of fetched bodies, else 0."
+)
+DAMAGED: Final = Metric(
+    "atlas_database_damaged",
+    "gauge",
+    "1",
+    (),
+    "1 while this role writes nothing to the database, because that is damaged, else 0.",
 )
 LOOP_LAG: Final = Metric(
     "atlas_loop_lag_seconds",

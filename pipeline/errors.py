@@ -6,7 +6,7 @@ A `code` never changes once released.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -126,6 +126,25 @@ class StoreUnreadable(StoreError):
     code = "store_unreadable"
 
 
+class StoreDamaged(StoreUnreadable):
+    """SQLite says that the file is damaged. Of the library's: nothing is written to it until it has been restored."""
+
+    code = "store_damaged"
+
+
+class LibraryHeld(StoreError):
+    """Another process has the library for itself, or holds it where we want it for ourselves."""
+
+    code = "library_held"
+    retryable = True
+
+
+class RestoreUnfinished(StoreError):
+    """A restore was cut off in the middle: nothing opens the library before it is finished."""
+
+    code = "restore_unfinished"
+
+
 class StoreTooNew(StoreError):
     """The file was written by a newer release that this one cannot serve."""
 
@@ -150,6 +169,10 @@ class LeaseLost(StoreError):
     """The row is no longer ours: lease expired, item deleted or requeued. The work is dropped, nothing was written."""
 
     code = "lease_lost"
+
+
+# The store takes no write for now, and nothing was written: whoever has something in hand keeps it and asks again.
+TAKES_NO_WRITE: Final = (StoreBusy, StoreFull, StoreDamaged)
 
 
 # Backups

@@ -29,10 +29,12 @@ GROUPS: Final = {
         "replay": "make items again from their archived bodies, without network, and say what changed",
         "breakers": "hosts and providers that are left alone for now",
         "doctor": "check everything, and say what to do about each finding; --deep reads the databases through",
+        "recheck": "read the database through; leave safe mode when all of it is sound, enter it when it is not",
         "errors": "unexpected errors, how often and where; with an id its traceback",
     },
     "Backups": {
         "backup": "make one, restored and checked at once; list, verify, drill, copy them",
+        "restore": "go back to a backup, with what was accepted since; what is there is kept aside",
     },
     "Upgrades": {
         "migrate": "bring the databases to this release's schema, as the next start would",
@@ -95,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="LAUNCHER",
         help="tools/atlas of a release that has to be able to use the copy too",
     )
+    restored = "of `backup list`; without one a restore that was cut off is finished"
+    made["restore"].add_argument("id", nargs="?", metavar="ID", help=restored)
+    _json(made["restore"])
     made["test"].add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="arguments for pytest")
     return top
 
@@ -129,7 +134,7 @@ def _again(made: dict[str, argparse.ArgumentParser]) -> None:
     )
     made["errors"].add_argument("id", nargs="?", metavar="ID", help="of one: all that is known of it")
     made["errors"].add_argument("--limit", type=_limit, default=100, help="1 to 100 (100)")
-    for name in ("failed", "retry", "replay", "breakers", "doctor", "errors"):
+    for name in ("failed", "retry", "replay", "breakers", "doctor", "recheck", "errors"):
         _json(made[name])
 
 

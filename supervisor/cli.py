@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
 
 from observability import redact  # root may have become somebody who cannot import it later
 from supervisor.arguments import parser
@@ -46,32 +49,37 @@ def main(arguments: list[str]) -> int:
     return code
 
 
+# Each is imported when it is asked for.
+_MODULES: Final = {
+    "up": "roles",
+    "demo": "roles",
+    "api": "roles",
+    "worker": "roles",
+    "scheduler": "roles",
+    "add": "keep",
+    "show": "look",
+    "search": "look",
+    "status": "look",
+    "retry": "retry",
+    "replay": "retry",
+    "failed": "failed",
+    "breakers": "failed",
+    "doctor": "doctor",
+    "recheck": "recheck",
+    "errors": "errors",
+    "token": "access",
+    "sign-in": "access",
+    "backup": "backup",
+    "restore": "restore",
+    "migrate": "upgrade",
+    "rehearse": "upgrade",
+    "feed": "feeds",
+    "config": "settings",
+}
+
+
 def _run(args: argparse.Namespace) -> int:
-    match args.command:
-        case "up" | "demo" | "api" | "worker" | "scheduler":
-            from supervisor.commands.roles import run
-        case "add":
-            from supervisor.commands.keep import add as run
-        case "show" | "search" | "status":
-            from supervisor.commands.look import run
-        case "retry" | "replay":
-            from supervisor.commands.retry import run
-        case "failed" | "breakers":
-            from supervisor.commands.failed import run
-        case "doctor":
-            from supervisor.commands.doctor import run
-        case "errors":
-            from supervisor.commands.errors import run
-        case "migrate" | "rehearse":
-            from supervisor.commands.upgrade import run
-        case "token" | "sign-in":
-            from supervisor.commands.access import run
-        case "backup":
-            from supervisor.commands.backup import run
-        case "feed":
-            from supervisor.commands.feeds import run
-        case _:
-            from supervisor.commands.settings import run
+    run: Callable[[argparse.Namespace], int] = import_module(f"supervisor.commands.{_MODULES[args.command]}").run
     return run(args)
 
 

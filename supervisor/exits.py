@@ -11,6 +11,7 @@ from pipeline.errors import (
     ConfigError,
     InvalidInput,
     NotFound,
+    RestoreUnfinished,
     StoreBroken,
     StoreTooNew,
     StoreUnreadable,
@@ -35,8 +36,8 @@ EXPLAINED: Final = {
     Exit.USAGE: "wrong call: see --help",
     Exit.UNAVAILABLE: "something needed is missing or damaged (Python, packages, the database file)",
     Exit.INTERNAL: "a fault in Atlas, or a role that gave up; the log says more",
-    Exit.TRY_LATER: "not now: the store is busy or full, or another worker holds the data folder",
-    Exit.CONFIG: "the settings have faults (all are listed), or the data is of a newer release",
+    Exit.TRY_LATER: "not now: the store is busy, full or being restored, or another worker holds the data folder",
+    Exit.CONFIG: "the settings have faults (all are listed), the data is of a newer release, or half restored",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
 }
 
@@ -44,6 +45,7 @@ EXPLAINED: Final = {
 _BY_CLASS: Final[tuple[tuple[type[AtlasError], Exit], ...]] = (
     (ConfigError, Exit.CONFIG),
     (StoreTooNew, Exit.CONFIG),
+    (RestoreUnfinished, Exit.CONFIG),
     (TopologyError, Exit.INTERNAL),
     (InvalidInput, Exit.FAILED),
     (NotFound, Exit.FAILED),

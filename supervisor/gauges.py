@@ -22,6 +22,7 @@ def follow_process(store: Store, version: str) -> None:
     metrics.GAUGES[names.BUILD_INFO.name].follow(lambda: [(labels, 1)])
     metrics.GAUGES[names.UPTIME.name].follow(lambda: [({}, time.monotonic() - began)])
     metrics.GAUGES[names.ARCHIVE_UP.name].follow(lambda: [({}, int(store.bodies.fault is None))])
+    metrics.GAUGES[names.DAMAGED.name].follow(lambda: [({}, int(store.status.damage() is not None))])
     metrics.ERRORS.add(0)
     for where in ("kept", "worker", "otlp"):
         metrics.SPANS_DROPPED.add(0, where=where)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from observability import log
 from observability.names import Event
 from pipeline.clock import SystemClock
-from pipeline.errors import StoreBusy, StoreError, StoreFull
+from pipeline.errors import TAKES_NO_WRITE, StoreError
+from pipeline.store.damage import HINT, Damage
 from pipeline.store.handle import Store, open_store
 from pipeline.store.status import RoleReport
 from supervisor.arguments import version
@@ -25,8 +26,17 @@ if TYPE_CHECKING:
     from observability.setup import Observed
 
 
+SAFE_MODE: Final = "safe mode: the database is damaged, and nothing is written to it"  # for systemctl status
+
+
 def opened(config: Config) -> AbstractAsyncContextManager[Store]:
-    return open_store(config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock())
+    return open_store(
+        config.database, config.queue, config.retry, folder=config.folder, clock=SystemClock(), on_damage=_damaged
+    )
+
+
+def _damaged(damage: Damage) -> None:
+    log.get_logger().critical(Event.DATABASE_DAMAGED, where=damage.where, detail=damage.said, hint=HINT)
 
 
 def door_of(config: Config, role: str) -> Doorbell:
@@ -38,8 +48,8 @@ def bell_of(config: Config, role: str) -> AbstractAsyncContextManager[Bell]:
 
 
 async def say(store: Store, report: RoleReport) -> None:
-    """Say how a role is, if the store takes it: a busy or full one keeps no role from starting or stopping."""
-    with contextlib.suppress(StoreBusy, StoreFull):
+    """Say how a role is, if the store takes it: a busy, full or damaged one keeps no role from starting or stopping."""
+    with contextlib.suppress(*TAKES_NO_WRITE):
         await store.status.report(report)
 
 
@@ -51,7 +61,9 @@ def writer_works(config: Config, store: Store) -> bool:
 
 async def tell_status(notify: Notify, store: Store) -> None:
     """How full the queue is, for `systemctl status`; a store that does not answer now is asked another time."""
-    if notify.is_heard:
+    if store.status.damage() is not None:
+        notify.status(SAFE_MODE)
+    elif notify.is_heard:
         with contextlib.suppress(StoreError):
             depth = await store.queue.depth()
             waiting = depth.backlog - depth.queue_size
@@ -59,7 +71,7 @@ async def tell_status(notify: Notify, store: Store) -> None:
 
 
 def started(notify: Notify, role: str, store: Store) -> None:
-    notify.ready()
+    notify.ready(SAFE_MODE if store.status.damage() else "")
     if store.bodies.fault is not None:
         fault = store.bodies.fault
         log.get_logger().error(Event.ARCHIVE_AWAY, detail=fault.message, hint=fault.hint)

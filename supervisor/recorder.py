@@ -5,6 +5,7 @@ Nothing waits for it. What it cannot get rid of is dropped and counted; a proces
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from observability.log import Logger
 from observability.names import Event
 from observability.spans import SpanRecord
 from observability.unexpected import Ledger
-from pipeline.errors import StoreBroken, StoreError
+from pipeline.errors import TAKES_NO_WRITE, StoreBroken, StoreError
 from pipeline.store.handle import Store
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until cancelled."""
-        await self._store.traces.trim(most=self._keep)  # `[trace] keep` may be smaller than it was
+        with contextlib.suppress(*TAKES_NO_WRITE):
+            await self._store.traces.trim(most=self._keep)  # `[trace] keep` may be smaller than it was
         due = anyio.current_time() + EVERY_SECONDS
         while True:
             await anyio.sleep_until(due)

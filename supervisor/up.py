@@ -13,6 +13,7 @@ from gateway.settings import ApiSettings
 from observability import log
 from observability.names import Event
 from observability.unexpected import error_id
+from pipeline.store.damage import HINT
 from supervisor.address import reached_by, sign_in_url
 from supervisor.child import ChildEvent, ChildSpec, Happening, Hooks, Started
 from supervisor.children import RoleProcess, periodic
@@ -76,15 +77,18 @@ class Up:
         await self._role("scheduler", API_STOP_SECONDS).run(lambda: None)
 
     async def _greet(self, started: Started) -> None:
-        """Say where it is, once the api listens."""
+        """Say where it is, once the api listens; without a link in safe mode, for that would have to be kept."""
         started()
         with trio.move_on_after(60):
             while not await _answers(self._config.api):  # noqa: ASYNC110 - another process: there is no event to wait for
                 await trio.sleep(0.1)
             # The link alone on standard output, so that a script can take it; the words are for the person who reads.
             words = "Atlas is up; Ctrl-C stops it. Sign in with this link, once, within 15 minutes:"
+            if not self._link:
+                words = f"Atlas is up, in safe mode: the database is damaged, and nothing is written to it; {HINT}."
             print(words, file=sys.stderr, flush=True)  # noqa: T201
-            print(sign_in_url(self._config.api, self._link), flush=True)  # noqa: T201
+            if self._link:
+                print(sign_in_url(self._config.api, self._link), flush=True)  # noqa: T201
         await trio.sleep_forever()
 
     def _report(self, event: ChildEvent) -> None:

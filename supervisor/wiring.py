@@ -39,6 +39,7 @@ from supervisor.parts import bell_of, door_of, opened, say, started, watched
 from supervisor.port import listening_socket, passed_socket
 from supervisor.recorder import Recorder
 from supervisor.rundir import run_dir_from
+from supervisor.safe_mode import rest
 from supervisor.settings import Config
 from supervisor.tree import supervise
 from supervisor.until import alone, until_signal
@@ -175,6 +176,9 @@ async def _work(config: Config, notify: Notify, running: list[Worker]) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exclusive(config.folder / "worker.lock"))
         store = await stack.enter_async_context(opened(config))
+        if store.status.damage() is not None:
+            await rest(config, notify, store)
+            return
         own_bell = await stack.enter_async_context(bell_of(config, "worker"))
         stages = await stack.enter_async_context(_stages(config, store, clock))
         observed, mishaps = watched(config, "worker", has_network=True), Ledger(clock.wall_ms)
@@ -260,6 +264,8 @@ def _parse_environ() -> dict[str, str]:
 
 async def _scheduler(config: Config) -> None:
     async with opened(config) as store:
+        if store.status.damage() is not None:
+            return  # it is in the log, and nothing may be written
         queued = await store.feeds.queue_due()
         if queued:
             door_of(config, "worker").ring()
@@ -278,7 +284,7 @@ async def _up(config: Config, flags: tuple[str, ...]) -> None:
     async with exclusive(config.folder / "worker.lock"):
         pass
     async with opened(config) as store:  # creates or migrates once, before the roles open it
-        link = await store.tokens.sign_in_link()
+        link = "" if store.status.damage() else await store.tokens.sign_in_link()
     up = Up(config, flags, environ=os.environ, link=link)
     await until_signal(
         lambda: supervise(up.root, up.hooks, started=lambda: None),

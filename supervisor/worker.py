@@ -19,7 +19,7 @@ from observability.log import Logger, flush
 from observability.names import Event
 from observability.unexpected import Ledger
 from pipeline.clock import Clock
-from pipeline.errors import StoreBusy, StoreError, StoreFull
+from pipeline.errors import TAKES_NO_WRITE, StoreError
 from pipeline.flow.actor import Actor
 from pipeline.flow.line import Line
 from pipeline.flow.pulse import Pulse
@@ -181,7 +181,7 @@ class Worker:
         """Keep the worker's row true: on change, at most once a second, and at least every REPORT_SECONDS."""
         while True:
             self._changed = trio.Event()
-            with contextlib.suppress(StoreBusy, StoreFull):  # the next report says it all again
+            with contextlib.suppress(*TAKES_NO_WRITE):  # the next report says it all again
                 await self._store.status.report(self.report())
             await tell_status(self._notify, self._store)
             await trio.sleep(LEAST_REPORT_SECONDS)

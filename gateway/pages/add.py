@@ -13,7 +13,7 @@ from gateway.saving import accept
 from gateway.seen import seen
 from gateway.wire import NewItem
 from observability.names import Attribute
-from pipeline.errors import Fault, InvalidInput, QueueFull, StoreBusy, StoreFull
+from pipeline.errors import TAKES_NO_WRITE, Fault, InvalidInput, QueueFull
 from pipeline.items import Accepted
 
 MAX_LINES = 500
@@ -79,7 +79,7 @@ async def _save(deps: Deps, given: str, new: NewItem, *, is_one_of_many: bool) -
         return Result(given=given, accepted=await accept(deps, wanted, is_one_of_many=is_one_of_many))
     except InvalidInput as error:
         return Result(given=given, faults=error.faults or (Fault(where="", what=error.message, hint=error.hint),))
-    except (QueueFull, StoreBusy, StoreFull) as error:
+    except (QueueFull, *TAKES_NO_WRITE) as error:
         return Result(given=given, faults=(Fault(where="", what=error.message, hint=error.hint or "Try again later."),))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from quart import Response
 
-from gateway.condition import DISK_LOW, worker_of
+from gateway.condition import DAMAGED, DISK_LOW, worker_of
 from gateway.deps import Deps
 from gateway.query import Query
 from gateway.render import page
@@ -83,7 +83,7 @@ async def show(deps: Deps) -> Response:
         depth=await deps.store.queue.depth(),
         roles=roles,
         is_up=worker_of(roles, deps.clock.wall_ms()) is not None,
-        paused=DISK_LOW if room is not None and room.is_low else None,
+        paused=DAMAGED if deps.store.status.damage() else DISK_LOW if room is not None and room.is_low else None,
         mishaps=await deps.store.mishaps.list(limit=MISHAPS),
         resting=tuple(each for each in await deps.store.breakers.all() if each.state is not BreakerState.CLOSED),
     )

@@ -121,8 +121,9 @@ class Actor:
     async def _judge(self, claim: Claim, notes: Notebook) -> Outcome:
         """The stage's outcome, with every way to fail made a value and the time of a retry decided."""
         try:
+            self._shared.store.queue.check()  # before the step: what comes out of it could not be stored
             if self.spec.needs_bodies:
-                self._shared.store.bodies.check()  # before the step: what it fetched could not be kept
+                self._shared.store.bodies.check()  # so here, what it fetched
             with anyio.move_on_after(self.spec.deadline):
                 return self._decided(claim, await self.stage.handle(claim, notes))
             reason = Reason(
@@ -164,7 +165,7 @@ class Actor:
     async def _commit(
         self, claim: Claim, outcome: Outcome, notes: Notebook, pulse: Pulse
     ) -> tuple[Outcome, Finished] | None:
-        """Store the outcome, and say which one it was in the end; None when the lease is lost.
+        """Store the outcome, and say which one it was in the end; None when the lease is lost, or the database.
 
         What cannot be stored fails the item, as a bug of its stage.
         While the store is busy or full the step is kept in hand for as long as it takes: nothing new is claimed then.
@@ -179,7 +180,9 @@ class Actor:
             except errors.LeaseLost:
                 self._shared.log.warning(Event.LEASE_LOST)
                 return None
-            except (errors.StoreBusy, errors.StoreFull):
+            except errors.StoreDamaged:
+                return None  # nobody takes it before the restore, after which the row is worked on again
+            except errors.TAKES_NO_WRITE:
                 pulse.beat()
                 await anyio.sleep(COMMIT_PAUSE_SECONDS)
             except errors.ArchiveAway as error:
@@ -245,7 +248,7 @@ class Actor:
     async def _release(self, claim: Claim) -> None:
         # Bounded: a lease that cannot be given back runs out by itself.
         self._shared.held.drop(claim)
-        refusals = contextlib.suppress(errors.StoreBusy, errors.StoreFull)
+        refusals = contextlib.suppress(*errors.TAKES_NO_WRITE)
         with refusals, anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
             await self._shared.store.queue.release([claim.lease_token])
             self._shared.ring()

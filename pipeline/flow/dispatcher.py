@@ -76,7 +76,7 @@ class Dispatcher:
             try:
                 wait = await self._wait_seconds() if await self._fill() else self._wait_for_room()
                 self.paused = False
-            except (errors.StoreBusy, errors.StoreFull):
+            except errors.TAKES_NO_WRITE:
                 # Saves fail for the same reason; what is claimed goes on, nothing new is begun.
                 self.paused = True
                 wait = PAUSE_SECONDS

@@ -53,7 +53,7 @@ class LeaseKeeper:
         while True:
             pulse.expect(self._every + 30)
             await anyio.sleep(self._every)
-            with contextlib.suppress(errors.StoreBusy, errors.StoreFull):
+            with contextlib.suppress(*errors.TAKES_NO_WRITE):
                 await self.round()  # a missed round loses nothing: leases are renewed before any is called expired
 
     async def round(self) -> None:

@@ -96,5 +96,5 @@ class Line:
         self.close()
         try:
             return await self._store.queue.release_all(boot=self._boot)
-        except (errors.StoreBusy, errors.StoreFull):
+        except errors.TAKES_NO_WRITE:
             return 0

@@ -74,6 +74,20 @@ class InlineExecutor:
             self._connection.close()
 
 
+class Refusing:
+    """In place of a connection that could not be had: whoever asks for anything is told why."""
+
+    def __init__(self, error: errors.StoreError) -> None:
+        self._error = error
+
+    async def run(self, _job: Callable[[apsw.Connection], T]) -> T:
+        await anyio.lowlevel.checkpoint()
+        raise type(self._error)(self._error.message, hint=self._error.hint)
+
+    async def aclose(self) -> None:
+        return
+
+
 async def connect(path: Path, *, flags: int, inline: bool, prepare: Callable[[apsw.Connection], None]) -> Executor:
     """Open `path` and run `prepare` on the connection. Raises StoreError; leaves nothing open when it does."""
     if apsw.SQLITE_VERSION_NUMBER < LEAST_SQLITE:
@@ -179,13 +193,25 @@ def _prepare_safety(conn: apsw.Connection) -> None:
 READ_WRITE = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 READ_ONLY = apsw.SQLITE_OPEN_READONLY
 
+RESTORE = "restore a backup: atlas backup list, then atlas restore ID"
+
 # What SQLite says, in our words; the first that fits.
 _TABLE: tuple[tuple[type[Exception], type[errors.StoreError], str, str], ...] = (
     (apsw.BusyError, errors.StoreBusy, "another process holds the database's lock", "it is retried; try again soon"),
     (apsw.LockedError, errors.StoreBusy, "the database is locked", "try again soon"),
     (apsw.FullError, errors.StoreFull, "the disk is full", "free some space on the disk of the data folder"),
-    (apsw.CorruptError, errors.StoreUnreadable, "the database is damaged", "restore the last verified backup"),
-    (apsw.NotADBError, errors.StoreUnreadable, "the file is no SQLite database", "check [database] path"),
+    (
+        apsw.CorruptError,
+        errors.StoreDamaged,
+        "the database is damaged",
+        RESTORE,
+    ),
+    (
+        apsw.NotADBError,
+        errors.StoreDamaged,
+        "the file is no SQLite database",
+        f"check [database] path; if it is right, the file is damaged: {RESTORE}",
+    ),
     (
         apsw.CantOpenError,
         errors.StoreUnreadable,
@@ -205,6 +231,8 @@ def mapping(error: BaseException, operation: str) -> errors.StoreError | None:
     for theirs, ours, what, hint in _TABLE:
         if isinstance(error, theirs):
             return ours(f"{operation}: {what} ({error})", hint=hint)
+    if isinstance(error, UnicodeDecodeError):  # every text in it was one when it was written: test_corrupted.py
+        return errors.StoreDamaged(f"{operation}: the database is damaged ({error})", hint=RESTORE)
     if isinstance(error, TimeoutError) or type(error).__name__ == "TooSlowError":  # asyncio's word for it, and trio's
         return errors.StoreBusy(f"{operation}: it took too long", hint="try again, or ask for less")
     if isinstance(error, apsw.Error):

@@ -22,25 +22,34 @@ FAULTS_MOST: Final = 20  # of each kind: a damaged file has thousands, and the f
 INTERRUPT_STEPS: Final = 100_000  # of SQLite, a few milliseconds, between two moments at which Ctrl-C is heard
 
 
-def examine(path: Path) -> tuple[str, ...]:
+def examine(path: Path, *, tidy: bool = True) -> tuple[str, ...]:
     """What is wrong with the pages, the indexes, the full text and the references of a database; nothing when sound.
 
     Blocks for as long as reading the whole file takes, and answers Ctrl-C. Raises StoreError when it cannot be opened.
+    What is damaged stays as it is, byte by byte; so does all else without `tidy`, which lets SQLite empty the WAL.
     """
     with mapped(f"examine {path}"), contextlib.closing(_opened(path)) as conn:
+        conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         prepare_reader(ATLAS_CACHES)(conn)
         conn.set_progress_handler(lambda: False, INTERRUPT_STEPS)
-        return tuple(dict.fromkeys((*_until_damage(_integrity(conn)), *_until_damage(_references(conn)))))
+        found = tuple(dict.fromkeys((*_until_damage(_integrity(conn)), *_until_damage(_references(conn)))))
+        if tidy and not found:
+            conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        return found
 
 
-def schema_of(path: Path) -> int:
+def schema_of(path: Path, *, tidy: bool = True) -> int:
     """The schema number of a database as it lies there, 0 for one without any; opening the store would migrate it.
 
     Raises StoreError when it cannot be read.
     """
     with mapped(f"open {path}"), contextlib.closing(_opened(path)) as conn:
+        conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         check_header(conn)
-        return int(conn.pragma("user_version"))
+        version = int(conn.pragma("user_version"))
+        if tidy:
+            conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        return version
 
 
 def _opened(path: Path) -> apsw.Connection:

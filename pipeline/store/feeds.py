@@ -32,7 +32,7 @@ class FeedStore:
         if interval_seconds < LEAST_INTERVAL_SECONDS:
             fault = errors.Fault(where="interval_seconds", what=f"is under {LEAST_INTERVAL_SECONDS}")
             raise errors.InvalidInput("the feed cannot be polled that often", faults=(fault,))
-        self._db.disk.check()
+        self._db.check_takes_in()
         now = self._db.clock.wall_ms()
         uid = new_uid(now, self._db.random)
 

@@ -28,14 +28,17 @@ from pipeline.store.connection import (
     READ_WRITE,
     Caches,
     Executor,
+    Refusing,
     connect,
     mapped,
     prepare_reader,
     prepare_writer,
 )
+from pipeline.store.damage import Guard, Tell, nobody
 from pipeline.store.disk import Disk, Measure, space_of
 from pipeline.store.feeds import FeedStore
 from pipeline.store.items import ItemStore
+from pipeline.store.library import shared
 from pipeline.store.migrate import check_header, migrate, migrations
 from pipeline.store.mishaps import MishapStore
 from pipeline.store.outbox import OutboxStore
@@ -81,37 +84,33 @@ async def open_store(
     random: Random = system_random,
     inline: bool = False,
     measure: Measure | None = None,
+    on_damage: Tell | None = None,
 ) -> AsyncIterator[Store]:
     """Open (and create or migrate) the databases of a data folder.
 
     Raises StoreError when they cannot be used; with an archive that cannot be read the library is served all the same,
-    and `bodies.fault` says why. `measure` replaces the look at the disk of the folder. When the disk fails while it is
-    open, the body is cancelled and StoreBroken comes out of here: the process must end. Leaving commits what is
-    waiting. `inline` uses no threads.
+    and `bodies.fault` says why. A library that is damaged is served for reading, as far as it can be read: every write
+    raises StoreDamaged, `status.damage()` says why, and `on_damage` is called, at once or when it shows. `measure`
+    replaces the look at the disk of the folder. When the disk fails while it is open, the body is cancelled and
+    StoreBroken comes out of here: the process must end. Leaving commits what is waiting. `inline` uses no threads.
     """
     with _creating(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - once, before anything runs
     async with contextlib.AsyncExitStack() as stack:
-        atlas = await stack.enter_async_context(
-            _open(
-                folder / database.path,
-                "atlas",
-                database,
-                caches=ATLAS_CACHES,
-                readers=database.pool_size,
-                inline=inline,
-            )
-        )
+        await stack.enter_async_context(shared(folder))
+        files = {"atlas": folder / database.path, "archive": folder / database.archive_path}
+        guard = Guard(folder, files["atlas"], clock, on_damage or nobody)
+        atlas = await _library(stack, files, database, guard, inline=inline)
         db = Db(
             writer=atlas[0],
             readers=atlas[1],
             disk=Disk(measure or partial(space_of, folder), database, clock),
+            guard=guard,
             clock=clock,
             random=random,
             queue=queue,
             retry=retry,
         )
-        files = {"atlas": folder / database.path, "archive": folder / database.archive_path}
         archive = await _archive(stack, files["archive"], database, db, inline=inline)
         bodies = BodyStore(archive, clock)
         yield Store(
@@ -128,6 +127,36 @@ async def open_store(
             traces=TraceStore(db),
             mishaps=MishapStore(db),
         )
+
+
+async def _library(
+    stack: contextlib.AsyncExitStack, files: dict[str, Path], settings: DatabaseSettings, guard: Guard, *, inline: bool
+) -> tuple[Writer, Readers]:
+    """The library, opened; once it is known to be damaged, for reading only, and as far as that goes."""
+    path, caches = files["atlas"], ATLAS_CACHES
+    if guard.damage is None:
+        try:
+            return await stack.enter_async_context(
+                _open(path, "atlas", settings, caches=caches, readers=settings.pool_size, inline=inline, guard=guard)
+            )
+        except errors.StoreDamaged as error:
+            if not guard.is_ours(files["archive"]):
+                raise
+            guard.found(str(error.__cause__ or error), "open")
+
+    def prepare(conn: apsw.Connection) -> None:
+        prepare_reader(caches)(conn)
+        check_header(conn)
+
+    reading: list[Executor] = []
+    for _ in range(settings.pool_size):
+        try:
+            executor = await connect(path, flags=READ_ONLY, inline=inline, prepare=prepare)
+            stack.push_async_callback(executor.aclose)
+        except errors.StoreDamaged as error:
+            executor = Refusing(error)
+        reading.append(executor)
+    return Writer(reading[0], "atlas", guard), Readers(reading)
 
 
 async def _archive(
@@ -150,7 +179,14 @@ async def _archive(
 
 @contextlib.asynccontextmanager
 async def _open(
-    path: Path, name: str, settings: DatabaseSettings, *, caches: Caches, readers: int, inline: bool
+    path: Path,
+    name: str,
+    settings: DatabaseSettings,
+    *,
+    caches: Caches,
+    readers: int,
+    inline: bool,
+    guard: Guard | None = None,
 ) -> AsyncIterator[tuple[Writer, Readers]]:
     """One database file: its writer running, its readers open."""
     with _creating(path):
@@ -158,6 +194,7 @@ async def _open(
         path.touch(mode=0o600)  # noqa: ASYNC240
 
     def prepare(conn: apsw.Connection) -> None:
+        conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until all is well: closing would write to it
         conn.set_busy_timeout(settings.busy_timeout_ms)  # others may be opening it for the first time
         check_header(conn)  # before anything is changed: a foreign file stays as it was
         prepare_writer(settings, caches)(conn)
@@ -173,7 +210,9 @@ async def _open(
             return executor
 
         with mapped(f"open {path}"):
-            writer = Writer(await connection(READ_WRITE, prepare), name)
+            executor = await connection(READ_WRITE, prepare)
+            stack.push_async_callback(_let_copy_back, executor, guard)
+            writer = Writer(executor, name, guard)
             reading = [await connection(READ_ONLY, prepare_reader(caches)) for _ in range(readers)]
         with _alone():
             async with anyio.create_task_group() as group:
@@ -182,6 +221,14 @@ async def _open(
                     yield writer, Readers(reading)
                 finally:
                     writer.close()
+
+
+async def _let_copy_back(executor: Executor, guard: Guard | None) -> None:
+    """Let SQLite empty the WAL into the file at its closing, unless that is damaged."""
+    with contextlib.suppress(errors.StoreDamaged, apsw.Error), anyio.CancelScope(shield=True):
+        if guard is not None:
+            guard.look()
+        await executor.run(lambda conn: conn.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0))
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ class ItemStore:
 
         Raises IdempotencyMismatch, QueueFull, StoreBusy, StoreFull: nothing was accepted then.
         """
-        self._db.disk.check()
+        self._db.check_takes_in()
         now = self._db.clock.wall_ms()
         uid = new_uid(now, self._db.random)
         note = await self._keep_note(submission, uid, now)

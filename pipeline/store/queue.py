@@ -29,13 +29,17 @@ class QueueStore:
     def _moment(self, boot: str) -> Moment:
         return Moment(now=self._db.clock.wall_ms(), monotonic=self._db.clock.monotonic(), boot=boot)
 
+    def check(self) -> None:
+        """Raises StoreDamaged in safe mode, in which no outcome is stored."""
+        self._db.guard.look()
+
     async def claim(self, room: Mapping[int, int], *, boot: str) -> tuple[Claim, ...]:
         """Lease at most `room[hundred]` rows of each actor for the worker process `boot`. Atomic.
 
         Raises StoreFull while the disk is nearly full: what is in hand is ended, nothing new is begun.
         Cancelled: rows may have been leased all the same; their leases run out, or `release_all` gives them back.
         """
-        self._db.disk.check()
+        self._db.check_takes_in()
         moment = self._moment(boot)
         wanted = {hundred: places for hundred, places in room.items() if places > 0}
         return await self._db.write(lambda conn: claims.claim(conn, moment, wanted, self._db.queue, self._db.random))

@@ -16,6 +16,7 @@ from pipeline import errors
 from pipeline.store import counts, rows
 from pipeline.store.bodies import Archive
 from pipeline.store.counts import Count
+from pipeline.store.damage import Damage
 from pipeline.store.disk import Room
 from pipeline.store.figures import SWEPT, Figures, FileSize, figures, file_size
 from pipeline.store.ports import Db
@@ -141,6 +142,10 @@ class StatusStore:
     def disk(self) -> Room | None:
         """The room on the disk, as the guard of saving and claiming sees it; None when that cannot be known."""
         return self._db.disk.room()
+
+    def damage(self) -> Damage | None:
+        """For which the library is in safe mode: it is read as far as it can be, and nothing is written to it."""
+        return self._db.guard.seen()
 
     def writer_busy_seconds(self) -> float:
         """How long the write at work has taken: a disk that hangs shows here, a foreign lock for 5 s only."""

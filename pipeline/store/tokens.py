@@ -97,7 +97,7 @@ class TokenStore:
         found = await self._db.read(job)
         if found is not None and now - (found.used_at or 0) > TOUCH_MS:
             # A hint, not worth a wait: reading goes on while the store takes no writes.
-            with contextlib.suppress(errors.StoreBusy, errors.StoreFull), anyio.move_on_after(TOUCH_SECONDS):
+            with contextlib.suppress(*errors.TAKES_NO_WRITE), anyio.move_on_after(TOUCH_SECONDS):
                 await self._db.write(lambda conn: _touch(conn, found, now, session_ms))
         return found
 

@@ -17,6 +17,7 @@ import apsw
 from observability import metrics
 from pipeline import errors
 from pipeline.store.connection import Executor, mapped, mapping
+from pipeline.store.damage import Guard
 
 T = TypeVar("T")
 
@@ -45,8 +46,10 @@ class _Request(Generic[T]):
 class Writer:
     """Group commit over one Executor. `run()` must be running somewhere for `submit()` to return."""
 
-    def __init__(self, executor: Executor, name: str = "atlas") -> None:
+    def __init__(self, executor: Executor, name: str = "atlas", guard: Guard | None = None) -> None:
+        """`guard`: of the library's file, which is never written to again once a damage has been found."""
         self._executor = executor
+        self._guard = guard
         self._name = name
         self._pending: deque[_Request[object]] = deque()
         self._news = anyio.Event()
@@ -69,11 +72,14 @@ class Writer:
     async def submit(self, operation: Callable[[apsw.Connection], T]) -> T:
         """Run `operation` in the next transaction and return its result after the commit.
 
-        Raises what `operation` raises, or StoreBusy, StoreFull, StoreBroken; then nothing of it was written.
+        Raises what `operation` raises, or StoreBusy, StoreFull, StoreDamaged, StoreBroken; then nothing of it was
+        written.
         Cancelled while waiting: it may have been committed or not, never half.
         """
         if self._broken is not None:
             raise _again(self._broken)
+        if self._guard is not None:
+            self._guard.refuse()
         if self._closing:
             raise errors.StoreError("the store is closed")
         if len(self._pending) >= PENDING:
@@ -131,15 +137,17 @@ class Writer:
 
     async def _commit(self, batch: list[_Request[object]]) -> None:
         try:
-            answers = await self._executor.run(lambda conn: _transact(conn, batch))
+            answers = await self._executor.run(lambda conn: self._transact(conn, batch))
         except Exception as error:  # noqa: BLE001 - whoever waits gets it; what is not SQLite's to say ends the store
-            ours = mapping(error, "commit") or errors.StoreBroken(f"commit: {error!r}", hint="please report it")
+            ours = _ours(error)
             if isinstance(ours, errors.StoreBroken):
                 ours.__cause__ = error
                 self._broken = ours
             for request in batch:
                 request.settle(None, _again(ours))
-            if isinstance(ours, errors.StoreBroken | errors.StoreBusy):
+            if isinstance(ours, errors.StoreDamaged) and self._guard is not None:
+                self._guard.found(str(error), "write")
+            if isinstance(ours, errors.StoreBroken | errors.StoreBusy | errors.StoreDamaged):
                 # Without the lock there was none for those behind either: nobody waits for two timeouts.
                 self._fail_the_rest(ours)
         except BaseException:
@@ -151,6 +159,13 @@ class Writer:
         else:
             for request, (result, fault) in zip(batch, answers, strict=True):
                 request.settle(result, fault)
+
+    def _transact(
+        self, conn: apsw.Connection, batch: list[_Request[object]]
+    ) -> list[tuple[object, BaseException | None]]:
+        if self._guard is not None:
+            self._guard.look()
+        return _transact(conn, batch)
 
     def _fail_the_rest(self, error: errors.StoreError) -> None:
         while self._pending:
@@ -165,15 +180,30 @@ class Writer:
         self._busy_since = anyio.current_time()
         try:
             with mapped("checkpoint"):
-                await self._executor.run(job)
+                await self._executor.run(lambda conn: self._copy_back(conn, job))
         except (errors.StoreBusy, errors.StoreFull):
             return  # a reader in the way, or no room for the pages: the WAL keeps them, another time
+        except errors.StoreDamaged as error:
+            if self._guard is None:
+                raise
+            self._guard.found(str(error.__cause__ or error), "checkpoint")  # the WAL keeps what was committed
         except errors.StoreError as error:
             self._broken = errors.StoreBroken(error.message, hint=error.hint)
             self._fail_the_rest(self._broken)
             raise self._broken from error
         finally:
             self._busy_since = None
+
+    def _copy_back(self, conn: apsw.Connection, job: Callable[[apsw.Connection], None]) -> None:
+        if self._guard is not None:
+            self._guard.look()
+        job(conn)
+
+
+def _ours(error: Exception) -> errors.StoreError:
+    if isinstance(error, errors.StoreDamaged):
+        return error
+    return mapping(error, "commit") or errors.StoreBroken(f"commit: {error!r}", hint="please report it")
 
 
 def _again(error: errors.StoreError) -> errors.StoreError:
@@ -202,8 +232,9 @@ def _in_savepoint(
         result = operation(conn)
     except Exception as error:
         ours = mapping(error, "write")
-        # A full or failing disk has rolled back the whole transaction, or will: it is not this request's alone.
-        if not conn.in_transaction or isinstance(ours, errors.StoreFull | errors.StoreBroken | errors.StoreBusy):
+        # A full or failing disk has rolled back the whole transaction, or will: it is not this request's alone. Into
+        # what is damaged nobody's request is written.
+        if not conn.in_transaction or isinstance(ours, (errors.StoreBroken, *errors.TAKES_NO_WRITE)):
             raise
         conn.execute("ROLLBACK TO request")
         conn.execute("RELEASE request")

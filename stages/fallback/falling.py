@@ -9,7 +9,7 @@ import anyio
 import msgspec
 
 from pipeline.effects import KeepCapture
-from pipeline.errors import AtlasError, BreakerOpen, NetworkDown, RateLimited, StoreBusy, StoreError, StoreFull
+from pipeline.errors import TAKES_NO_WRITE, AtlasError, BreakerOpen, NetworkDown, RateLimited, StoreError
 from pipeline.items import Item, Reason
 from pipeline.lifecycle import Stage
 from pipeline.stage import StageContext
@@ -57,7 +57,7 @@ class FallingBack:
             except (RateLimited, BreakerOpen) as error:
                 waits.append(error)
                 continue
-            except (StoreBusy, StoreFull) as error:  # nobody was asked, because it could not be counted
+            except TAKES_NO_WRITE as error:  # nobody was asked, because it could not be counted
                 return Retry(reason=_adding(reason, error.message), costs_attempt=False)
             except StoreError:
                 raise

@@ -16,6 +16,7 @@ from pipeline.errors import (
     ProtocolBroken,
     RateLimited,
     StoreBusy,
+    StoreDamaged,
     StoreError,
     StoreFull,
     StoreUnreadable,
@@ -40,7 +41,7 @@ _PASSING: Final = frozenset(
     )
 ) | {"network_down", "deadline"}
 _OURS: Final = frozenset(
-    error.code for error in (AtlasError, ArchiveAway, StoreBusy, StoreError, StoreFull, StoreUnreadable)
+    error.code for error in (AtlasError, ArchiveAway, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnreadable)
 ) | {"stalled"}
 # Beside a server's own faults (5xx).
 LATER: Final = frozenset({408, 423, 425, 429})

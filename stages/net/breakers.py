@@ -193,7 +193,7 @@ class Breakers:
             return
         self._saving = True
         try:
-            with contextlib.suppress(errors.StoreBusy, errors.StoreFull):
+            with contextlib.suppress(*errors.TAKES_NO_WRITE):
                 while self._unsaved:
                     name = next(iter(self._unsaved))
                     saved = self._known.get(name)

@@ -10,11 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from gateway.condition import LOCK_SECONDS, assess, look
+from gateway.shape import iso
 from pipeline.clock import SystemClock
 from pipeline.errors import StoreError
+from pipeline.store.damage import known
 from pipeline.store.deep import examine, schema_of
 from pipeline.store.figures import file_size
 from pipeline.store.handle import Store
+from pipeline.store.library import UNFINISHED, shared_now
 from pipeline.store.migrate import SCHEMA_VERSION
 from pipeline.store.status import Format
 from supervisor.commands import findings, installed, machine, output, remedies, roles
@@ -58,7 +61,9 @@ def _all(loaded: Loaded, commands: Commands, given: Path | None, *, is_deep: boo
     differs = installed.mismatch(loaded, given)
     if differs:
         below += (Finding(check="socket", state="warning", found=differs, advice=installed.MEND),)
-    if _is_missing(config):
+    if (config.folder / UNFINISHED).exists():
+        yield _half_restored(commands)
+    elif _is_missing(config):
         yield _no_library(config, commands)
     else:
         yield from _of_store(config, commands)
@@ -81,6 +86,12 @@ def _is_missing(config: Config) -> bool:
     return False
 
 
+def _half_restored(commands: Commands) -> Finding:
+    found = "a restore was cut off: the files do not belong together, and nothing opens them"
+    advice = f"finish it: {commands.atlas('restore')}"
+    return Finding(check="database", state="failing", found=found, advice=advice)
+
+
 def _no_library(config: Config, commands: Commands) -> Finding:
     path = config.folder / config.database.path
     found = f"not running, and nothing is kept here: there is no {path}"
@@ -97,7 +108,8 @@ def _no_library(config: Config, commands: Commands) -> Finding:
 def _of_store(config: Config, commands: Commands) -> Iterator[Finding]:
     try:
         as_owner(config)
-        schema = schema_of(config.folder / config.database.path)
+        with shared_now(config.folder):
+            schema = schema_of(config.folder / config.database.path, tidy=known(config.folder) is None)
         if 0 < schema < SCHEMA_VERSION:
             found = f"atlas {schema}, and this release is of {SCHEMA_VERSION}"
             start = commands.atlas("up")
@@ -134,6 +146,9 @@ async def _see(config: Config, store: Store) -> Seen:
 
 async def _why(store: Store) -> str:
     """What keeps the database from being used, in words that are not for everybody who may ask for /health."""
+    damage = store.status.damage()
+    if damage is not None:
+        return f"since {iso(damage.at)}, met at {damage.where or 'a time unknown'}: {damage.said}"
     try:
         await store.status.check(seconds=LOCK_SECONDS)
         await store.status.figures()
@@ -148,19 +163,20 @@ async def _why(store: Store) -> str:
 
 
 def _deep(config: Config, commands: Commands) -> Iterator[Finding]:
-    yield _read_through("deep atlas", config.folder / config.database.path, commands.database, commands)
+    tidy = known(config.folder) is None
+    yield _read_through("deep atlas", config.folder / config.database.path, commands.database, commands, tidy=tidy)
     archive = config.folder / config.database.archive_path
     if archive.exists():  # it is told as missing already
-        yield _read_through("deep archive", archive, commands.archive, commands)
+        yield _read_through("deep archive", archive, commands.archive, commands, tidy=True)
 
 
-def _read_through(check: str, path: Path, quoted: str, commands: Commands) -> Finding:
+def _read_through(check: str, path: Path, quoted: str, commands: Commands, *, tidy: bool) -> Finding:
     clock, length = SystemClock(), findings.size(file_size(check, path).database)
     begun = clock.monotonic()
     if sys.stderr.isatty():
         output.complaint(f"reading {path} through, {length}…")
     try:
-        faults = examine(path)
+        faults = examine(path, tidy=tidy)
     except StoreError as error:
         faults = (error.message,)
     if faults:

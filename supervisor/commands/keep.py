@@ -38,7 +38,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-def add(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Exit 0 when all were kept, 1 when some were not."""
     config = load_settings(args, quiet=args.json).config
     lines = _gather(args.urls)

@@ -13,6 +13,7 @@ from pipeline.errors import NotFound
 from pipeline.ids import is_uid
 from pipeline.items import Capture, Item, StepEntry
 from pipeline.store.counts import Count, QueueDepth
+from pipeline.store.damage import HINT, Damage
 from pipeline.store.handle import Store
 from pipeline.store.related import Related
 from pipeline.store.search import SearchPage
@@ -38,6 +39,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueDepth
     counts: tuple[Count, ...]
     roles: tuple[RoleReport, ...]
+    damage: Damage | None = None  # then nothing is written, and nothing worked on
 
 
 def run(args: argparse.Namespace) -> int:
@@ -155,6 +157,8 @@ def status(args: argparse.Namespace) -> int:
         return Exit.OK
     now = SystemClock().wall_ms()
     queue = standing.queue
+    if standing.damage is not None:
+        output.line(f"SAFE MODE: the database is damaged, nothing is written to it and nothing worked on; {HINT}")
     output.line(f"queue    {queue.queue_size} of {queue.max_queue_size}")
     output.line(f"backlog  {queue.backlog} of {queue.max_backlog}")
     output.line("")
@@ -170,7 +174,10 @@ def status(args: argparse.Namespace) -> int:
 
 async def _stand(store: Store) -> Standing:
     return Standing(
-        queue=await store.queue.depth(), counts=await store.status.counts(), roles=await store.status.roles()
+        queue=await store.queue.depth(),
+        counts=await store.status.counts(),
+        roles=await store.status.roles(),
+        damage=store.status.damage(),
     )
 
 

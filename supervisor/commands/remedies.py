@@ -86,8 +86,8 @@ def _room(commands: Commands) -> str:
 def restore(path: str, commands: Commands) -> str:
     """What to do about a damaged database, whose path is given as a shell reads it."""
     return (
-        f"keep what can still be read of it: cp -a {path}* /somewhere/else; choose the newest good backup:"
-        f" {commands.atlas('backup list')}; restore it: `atlas restore ID`"
+        f"choose the newest good backup: {commands.atlas('backup list')}; stop Atlas; restore it: `atlas restore ID`,"
+        f" which keeps {path} aside and brings back what can still be read of it"
     )
 
 
@@ -96,7 +96,10 @@ def _database(looked: Looked, commands: Commands) -> str:
         return _holder(commands)
     if looked.database == "full":
         return _room(commands)
-    return f"see how bad it is: {commands.atlas('doctor --deep')}; then {restore(commands.database, commands)}"
+    again = restore(commands.database, commands)
+    if looked.is_damaged:
+        return f"{again}; if you think that it is sound after all: {commands.atlas('recheck')}"
+    return f"see how bad it is: {commands.atlas('doctor --deep')}; then {again}"
 
 
 def _disk(_looked: Looked, commands: Commands) -> str:

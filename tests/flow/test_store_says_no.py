@@ -16,7 +16,9 @@ from pipeline.effects import KeepDocument
 from pipeline.lifecycle import State
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.stage import StageContext
+from pipeline.store.damage import Damage, mark
 from pipeline.store.handle import Store, open_store
+from pipeline.store.items import ItemFilter
 from pipeline.work import Advance, Claim, Outcome
 from tests.flow.conftest import FakeClock, advance
 from tests.flow.test_worker import save, working
@@ -104,6 +106,31 @@ async def test_asked_to_stop_on_a_full_disk_a_worker_stops(
         disk.on_write = lambda _name: None
     assert await store.queue.reclaim(boot="next") == (4, 0)
     assert [(await store.items.get(uid)).attempts for uid in uids] == [0] * 5
+
+
+async def test_a_worker_whose_database_is_damaged_claims_nothing_and_stays_up(
+    store: Store, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    handled: list[str] = []
+
+    async def counted(claim: Claim, ctx: StageContext) -> Outcome:
+        handled.append(claim.subject)
+        return await takes_a_second(claim, ctx)
+
+    await save(store, 20)
+    async with working(store, tmp_path, {100: counted, 300: advance}) as worker:
+        await trio.sleep(0.5)
+        mark(tmp_path, Damage(at=1, where="read", file="atlas.db", said="torn"))
+        before, begun = (tmp_path / "atlas.db-wal").read_bytes(), list(handled)
+        await trio.sleep(600)
+        assert worker.line.dispatcher.paused
+        assert handled == begun, "nothing new is begun"
+        assert all((actor.restarts, actor.stalls) == (0, 0) for actor in worker.report().actors)
+        assert (tmp_path / "atlas.db-wal").read_bytes() == before
+    assert {item.state for item in [row.item for row in (await store.items.list(ItemFilter())).items]} <= {
+        State.READY,
+        State.LEASED,
+    }
 
 
 async def test_a_broken_disk_ends_the_worker_as_a_broken_disk(

@@ -12,6 +12,7 @@ import pytest
 from pipeline.breaker import Breaker, BreakerState
 from pipeline.errors import StoreUnreadable
 from pipeline.settings import QueueSettings
+from pipeline.store.damage import Damage, mark
 from pipeline.store.disk import Space
 from pipeline.store.status import PAUSED, ActorReport, RoleReport
 from tests.gateway.site import Site
@@ -175,6 +176,36 @@ def test_a_scheduler_that_has_never_run_is_missed_when_a_role_is_up_for_15_minut
         now = site.clock.wall_ms()
         await site.store.status.report(RoleReport(role="worker", boot="b", pid=1, started_at=began, seen_at=now))
         assert (await health(site))[2] == ["scheduler"]
+
+    gateway(story)
+
+
+def test_in_safe_mode_saves_are_refused_at_once_reading_goes_on_and_strangers_learn_no_particulars(gateway):
+    async def story(site: Site) -> None:
+        await worker_reports(site)
+        uid = await site.done()
+        await site.session()
+        mark(site.folder, Damage(at=1, where="read", file="atlas.db", said="Page 9 of secrets is torn"))
+        for method, path, more in (
+            ("POST", ITEMS, {"json": {"url": "https://example.com/new"}}),
+            ("POST", ITEMS, {"json": {"text": "a note"}}),
+            ("PATCH", f"{ITEMS}/{uid}", {"json": {"read": True}}),
+            ("DELETE", f"{ITEMS}/{uid}", {}),
+        ):
+            refused = await site.api(method, path, **more)
+            problem = await refused.get_json()
+            assert (refused.status_code, problem["code"]) == (503, "store_damaged")
+            assert "atlas restore ID" in problem["hint"]
+        await still_reads(site, uid)
+        assert "The database is damaged" in await site.text("/pipeline")
+        answer = await site.raw("GET", "/health")
+        report = await answer.get_json()
+        assert (answer.status_code, report["status"], report["database"]) == (503, "down", "down")
+        assert report["components"]["database"]["reason"].startswith("The database is damaged")
+        assert b"secrets" not in await answer.get_data()
+        ready = await site.raw("GET", "/ready")
+        assert (ready.status_code, (await ready.get_json())["database"]) == (503, "down")
+        assert site.deps.mishaps.take() == ()
 
     gateway(story)
 

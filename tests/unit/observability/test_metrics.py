@@ -98,6 +98,7 @@ async def _figures() -> Figures:
 def follow_everything() -> None:
     status = SimpleNamespace(
         engine=lambda: "3",
+        damage=lambda: None,
         writes_waiting=lambda: {"atlas": 1, "archive": 0},
         figures=_figures,
         disk=lambda: Room(total=100, free=50, reserve=10),
