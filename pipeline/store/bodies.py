@@ -94,7 +94,7 @@ class BodyStore:
             found = await self._archive.readers.read(job)
         if found is None:
             raise _damaged(digest, "is missing")
-        return _unpack(*found, digest)
+        return unpack(*found, digest)
 
     @contextlib.contextmanager
     def _noting_faults(self) -> Iterator[None]:
@@ -128,7 +128,8 @@ class _Recent:
         return self._bodies.get(digest)
 
 
-def _unpack(data: bytes, size: int, digest: str) -> bytes:
+def unpack(data: bytes, size: int, digest: str) -> bytes:
+    """A body as it was put, checked against its hash. Raises StoreUnreadable."""
     try:
         content = zstandard.ZstdDecompressor().decompress(data, max_output_size=min(size, BODY_MOST))
     except zstandard.ZstdError as error:

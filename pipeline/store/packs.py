@@ -121,6 +121,20 @@ def assemble(packs: Sequence[Path], target: Path) -> Packed:
     return Packed(packs=(Pack(path=target, bodies=file.bodies, bytes=target.stat().st_size),), faults=_few(faults))
 
 
+def fill(archive: Path, packs: Sequence[Path]) -> Packed:
+    """Put the bodies of `packs` that a sound archive.db lacks into it, each checked on the way. Nobody has it open.
+
+    It holds more at every moment: cut off, it is filled by the next call.
+    """
+    faults: list[str] = []
+    with mapped(f"write {archive.name}"), contextlib.closing(_Filled(archive)) as file, contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(contextlib.closing(frozen(path))) for path in packs]
+        for key in lacking(union(packs), keys(archive, is_live=True)):
+            holders = [conn for conn in opened if conn.execute("SELECT 1 FROM bodies WHERE hash = ?", (key,)).get]
+            _take_first_good(file, holders, key, faults)
+    return Packed(packs=(Pack(path=archive, bodies=file.bodies, bytes=archive.stat().st_size),), faults=_few(faults))
+
+
 def examine_pack(path: Path) -> tuple[int, tuple[str, ...]]:
     """How many bodies a pack holds, and what is wrong with it: its name, its schema, or a body."""
     with path.open("rb") as file:
@@ -216,6 +230,23 @@ class _File:
             sync(self.path)
 
 
+class _Filled:
+    """An archive that is there, and gets more."""
+
+    def __init__(self, path: Path) -> None:
+        self.bodies = 0
+        self._conn = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        self._conn.set_busy_timeout(5000)
+        self._conn.pragma("synchronous", "FULL")
+
+    def add(self, body: _Body) -> None:
+        self.bodies += 1
+        self._conn.execute("INSERT OR IGNORE INTO bodies (hash, size, stored_at, data) VALUES (?, ?, ?, ?)", body)
+
+    def close(self) -> None:
+        self._conn.close()
+
+
 class _Packer:
     """Packs being written into a folder."""
 
@@ -251,7 +282,7 @@ class _Packer:
         self._done.append(Pack(path=path, bodies=written.bodies, bytes=path.stat().st_size))
 
 
-def _take(into: _File | _Packer, conn: apsw.Connection, key: str, faults: list[str]) -> None:
+def _take(into: _File | _Filled | _Packer, conn: apsw.Connection, key: str, faults: list[str]) -> None:
     """A damaged body is left out: a backup of it would be none."""
     body = _body(conn, key)
     wrong = tuple(_wrong(body))
@@ -260,7 +291,7 @@ def _take(into: _File | _Packer, conn: apsw.Connection, key: str, faults: list[s
         into.add(body)
 
 
-def _take_all(into: _File | _Packer, packs: Sequence[Path], faults: list[str]) -> None:
+def _take_all(into: _File | _Filled | _Packer, packs: Sequence[Path], faults: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         opened = []
         for path in packs:
@@ -272,7 +303,9 @@ def _take_all(into: _File | _Packer, packs: Sequence[Path], faults: list[str]) -
                 _take_first_good(into, [opened[n] for _, n in holders], key, faults)
 
 
-def _take_first_good(into: _File | _Packer, holders: Sequence[apsw.Connection], key: str, faults: list[str]) -> None:
+def _take_first_good(
+    into: _File | _Filled | _Packer, holders: Sequence[apsw.Connection], key: str, faults: list[str]
+) -> None:
     wrong: list[str] = []
     for conn in holders:
         met = len(wrong)

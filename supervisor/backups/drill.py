@@ -8,6 +8,7 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline.clock import Clock
 from pipeline.errors import StoreError
+from pipeline.store.damage import sound_library
 from pipeline.store.figures import DRILLED
 from pipeline.store.packs import assemble, examine_pack
 from pipeline.store.snapshot import note
@@ -53,7 +54,8 @@ def drill(config: Config, *, clock: Clock, log: Logger) -> Drilled:
         return done
     log.info(Event.BACKUP_DRILLED, backup=backup.id, bytes=done.library_bytes, bodies=done.bodies)
     try:
-        note(config.folder / config.database.path, {DRILLED: clock.wall_ms()})
+        with sound_library(config.folder):
+            note(config.folder / config.database.path, {DRILLED: clock.wall_ms()})
     except StoreError as error:
         doubt = f"the library was not told of it, so monitors will not know: {error.message}"
         return msgspec.structs.replace(done, doubts=(doubt,))

@@ -16,6 +16,7 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline.clock import Clock
 from pipeline.errors import AtlasError, BackupDamaged, BackupFailed, StoreError
+from pipeline.store.damage import sound_library
 from pipeline.store.figures import COPIED as COPIED_AT
 from pipeline.store.snapshot import note
 from supervisor.backups import files
@@ -49,7 +50,7 @@ def copy(config: Config, *, clock: Clock, log: Logger) -> Copied:
         log.error(Event.BACKUP_NOT_COPIED, code=error.code, detail=error.message, hint=error.hint)  # noqa: TRY400
         raise
     log.info(Event.BACKUP_COPIED, backups=len(done.backups), packs=done.packs)
-    with contextlib.suppress(StoreError):  # copied.json tells it as well; whoever copies may have no way to the library
+    with contextlib.suppress(StoreError), sound_library(config.folder):  # copied.json tells it as well
         note(config.folder / config.database.path, {COPIED_AT: done.copied_at})
     return done
 

@@ -14,6 +14,7 @@ from observability.log import Logger
 from observability.names import Event
 from pipeline.clock import Clock
 from pipeline.errors import AtlasError, BackupFailed, StoreError
+from pipeline.store.damage import HINT, condemn, sound_library
 from pipeline.store.disk import reserve
 from pipeline.store.evidence import Evidence, gather
 from pipeline.store.figures import BACKUP, BACKUP_VERIFIED
@@ -91,6 +92,11 @@ def _make(folder: Folder, config: Config, clock: Clock, say: Say) -> Made:
     begun, made_at = clock.monotonic(), clock.wall_ms()
     _need_room(folder, config)
     name = folder.name_for(made_at)
+    with sound_library(config.folder):
+        return _make_of(folder, config, name, begun=begun, made_at=made_at, clock=clock, say=say)
+
+
+def _make_of(folder: Folder, config: Config, name: str, *, begun: float, made_at: int, clock: Clock, say: Say) -> Made:
     aside = folder.aside(name)
     try:
         (aside / PACKS).mkdir(mode=0o700)
@@ -99,7 +105,7 @@ def _make(folder: Folder, config: Config, clock: Clock, say: Say) -> Made:
         with parts.part("check"):
             found = _check(folder, aside, manifest, packed, clock)
         if found.faults:
-            raise _did_not_pass(folder, aside, name, found)
+            raise _did_not_pass(folder, aside, name, found, is_library_damaged=_is_damaged(config, clock))
         archive.add(folder, packed)
         (aside / PACKS).rmdir()
         backup = Backup(path=folder.publish(aside, name), manifest=manifest, check=found)
@@ -190,19 +196,29 @@ def _check(folder: Folder, aside: Path, manifest: Manifest, packed: Packed, cloc
     return found
 
 
-def _did_not_pass(folder: Folder, aside: Path, name: str, found: Check) -> BackupFailed:
+def _is_damaged(config: Config, clock: Clock) -> bool:
+    """Whether the fault of the copy is one of the library itself, which is in safe mode then."""
+    with contextlib.suppress(StoreError):
+        return bool(condemn(config.folder, config.folder / config.database.path, clock))
+    return False
+
+
+def _did_not_pass(folder: Folder, aside: Path, name: str, found: Check, *, is_library_damaged: bool) -> BackupFailed:
     shutil.rmtree(aside / PACKS, ignore_errors=True)
     path = folder.set_aside(aside, name)
     return BackupFailed(
         f"the backup {name} did not pass its check: {'; '.join(found.faults)}",
-        hint=f"it is kept in {path}; see how the library is: `atlas doctor --deep`",
+        hint=f"the library itself is damaged; nothing is written to it any more; {HINT}"
+        if is_library_damaged
+        else f"it is kept in {path}; see how the library is: `atlas doctor --deep`",
     )
 
 
 def _noted(config: Config, figures: dict[str, int]) -> list[str]:
     """Monitors learn of a backup from the library. One that is too busy to be told has a backup all the same."""
     try:
-        note(config.folder / config.database.path, figures)
+        with sound_library(config.folder):
+            note(config.folder / config.database.path, figures)
     except StoreError as error:
         return [f"the library was not told of it, so monitors will not know: {error.message}"]
     return []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.store.status import ActorReport
 from supervisor.cli import main
+from tests.unit.supervisor.kept import Kept
 from tests.unit.supervisor.library import Library, Told
 
 
@@ -52,3 +54,8 @@ def atlas(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
 @pytest.fixture
 def doctor(atlas: Callable[..., Told]) -> Callable[..., Told]:
     return lambda *arguments: atlas("doctor", "--json", *arguments)
+
+
+@pytest.fixture
+def kept(library: Library, atlas: Callable[..., Any]) -> Kept:
+    return Kept(library, atlas)
