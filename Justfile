@@ -155,7 +155,7 @@ load *arguments: install
 corpus *arguments: install
     @{{ python }} tools/bench/corpus.py "$@"
 
-# Measure: `just bench ingest`, `just bench memory`
+# Measure: `just bench ingest`, `just bench memory`; `just bench compare main`: this checkout beside another commit
 [group('test')]
 bench name *arguments: install
     @name=$1; shift; {{ python }} "tools/bench/$name.py" "$@"
@@ -200,6 +200,11 @@ catalogue: install
 [group('change')]
 lock: install
     @./tools/lock
+
+# Show a table at a pull request, in the place of the one before (needs gh)
+[private]
+comment file url:
+    @gh pr comment "$2" --body-file "$1" --edit-last --create-if-none
 
 # Remove caches and reports; never data, settings or .venv
 [group('change')]

@@ -90,7 +90,8 @@ try:
         answer = opener.open(sys.argv[1])
     except urllib.error.HTTPError as error:
         answer = error
-    end(0, answer.status, answer.read(int(sys.argv[3])))
+    body = answer.read(int(sys.argv[3]))
+    end(56 if getattr(answer, "length", 0) and len(body) < int(sys.argv[3]) else 0, answer.status, body)
 except TimeoutError:
     end(28)
 except (OSError, http.client.HTTPException) as error:

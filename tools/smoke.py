@@ -116,7 +116,8 @@ def installed(python: str, folder: Path, lock: str) -> str:
     inside = str(venv / "bin" / "python")
     if uv is not None:
         commands[0].append("--without-pip")
-        commands.append([uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", inside, "--require-hashes", lock])
+        options = ["--quiet", "--compile-bytecode", "--require-hashes"]
+        commands.append([uv, "pip", "sync", *options, "--python", inside, lock])
     else:
         quiet = ["--quiet", "--no-input", "--disable-pip-version-check"]
         commands.append([inside, "-I", "-m", "pip", "install", *quiet, "--require-hashes", "-r", lock])
