@@ -1,7 +1,7 @@
-"""`python -m tools.cover`: the tests with the branches they take in our packages, in every process that they start.
+"""`just coverage`: the tests with the branches they take in our packages, in every process that they start.
 
-Arguments go to pytest. The reports lie in build/coverage. Ends with an error when a test fails, when all files together
-are covered less than `TOTAL`, or one of them less than `EACH`. Measured is lines and branches together.
+Arguments go to pytest, but `--reports FOLDER` (build/coverage). Ends with an error when a test fails, when all files
+together are covered less than `TOTAL`, or one of them less than `EACH`. Measured is lines and branches together.
 
 The tests start roles, commands and parse processes, some with an empty environment, some as another user. So a line in
 the environment of .venv (a .pth file) starts the measuring in each of its processes while this one lives, and the data
@@ -10,6 +10,7 @@ goes to a folder that all may write. What ends by SIGKILL leaves no data.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -26,14 +27,14 @@ from coverage import Coverage
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CONFIGURATION: Final = ROOT / "pyproject.toml"
-REPORTS: Final = ROOT / "build" / "coverage"
+REPORTS: Final = "build/coverage"
 TOTAL: Final = 95.0
 EACH: Final = 85.0
 _SHARED: Final = ("-n", "2", "--dist", "worksteal")
 # Run besides the default tests: what only they take part in. The demo is half a minute, and 200 lines of ours.
 ALSO: Final = (("-m", "slow", "tests/test_integration/test_demo.py"),)
 # Before coverage's own a1_coverage.pth, which looks at the environment. One line, for site.py runs them one by one.
-_HOOK: Final = "a0_atlas_measured.pth"
+_HOOK: Final = f"a0_atlas_measured_{os.getpid()}.pth"
 _HOOK_LINE: Final = "import os; os.path.isdir({process!r}) and os.environ.update({settings!r})\n"
 
 
@@ -88,28 +89,31 @@ def tested(arguments: tuple[str, ...]) -> tuple[bool, str]:
     return ran.returncode == 0, last
 
 
-def reported(data: Path) -> tuple[float, list[File]]:
+def reported(data: Path, reports: Path) -> tuple[float, list[File]]:
     """Write all reports, print the table; the total and the files."""
-    shutil.rmtree(REPORTS, ignore_errors=True)
-    REPORTS.mkdir(parents=True)
-    (REPORTS / "measured").mkdir()
-    coverage = Coverage(data_file=str(REPORTS / "measured" / "data"), config_file=str(CONFIGURATION))
+    for stale in ("measured", "html"):
+        shutil.rmtree(reports / stale, ignore_errors=True)
+    (reports / "measured").mkdir(parents=True)
+    coverage = Coverage(data_file=str(reports / "measured" / "data"), config_file=str(CONFIGURATION))
     coverage.combine([str(data)], strict=True)
     coverage.save()
-    coverage.xml_report(outfile=str(REPORTS / "coverage.xml"))
-    coverage.html_report(directory=str(REPORTS / "html"))
-    coverage.json_report(outfile=str(REPORTS / "coverage.json"))
+    coverage.xml_report(outfile=str(reports / "coverage.xml"))
+    coverage.html_report(directory=str(reports / "html"))
+    coverage.json_report(outfile=str(reports / "coverage.json"))
     coverage.report(file=sys.stdout, sort="cover", show_missing=True)
-    report = msgspec.json.decode((REPORTS / "coverage.json").read_bytes())
+    report = msgspec.json.decode((reports / "coverage.json").read_bytes())
     return float(report["totals"]["percent_covered"]), files_of(report)
 
 
 def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="just coverage", add_help=False, allow_abbrev=False)
+    parser.add_argument("--reports", type=Path, default=ROOT / REPORTS)
+    args, rest = parser.parse_known_args(arguments)
     os.chdir(ROOT)
-    runs = (tuple(arguments),) if arguments else ((), *ALSO)
+    runs = (tuple(rest),) if rest else ((), *ALSO)
     with measured() as data:
         ended = [tested(each) for each in runs]
-        total, files = reported(data)
+        total, files = reported(data, args.reports)
     low = shortcomings(total, files)
     for line in low:
         print(f"coverage: {line}", file=sys.stderr)
