@@ -198,6 +198,7 @@ async def test_a_copy_that_is_another_page_is_refused_and_the_first_reason_is_to
     assert item.verdict == Verdict.DEAD_LINK
 
 
+@pytest.mark.slow
 async def test_when_the_days_queries_are_used_up_the_next_provider_is_asked_also_after_a_restart(
     tmp_path: Path,
 ) -> None:

@@ -113,6 +113,7 @@ def with_uv(machine: Machine) -> Machine:
     return machine
 
 
+@pytest.mark.slow
 def test_with_nothing_but_python_it_makes_the_environment_by_the_venvs_own_pip_and_starts(machine: Machine) -> None:
     machine.python()
     told = machine.tell("status", "--json", "a b", "*")

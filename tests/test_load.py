@@ -213,6 +213,7 @@ def check(folder: Path, *, iterations: int, concurrent: int) -> None:
     assert len(result.accepted) == iterations
 
 
+@pytest.mark.slow
 def test_saves_from_ten_clients_at_once_are_all_kept_and_none_twice(tmp_path: Path) -> None:
     check(tmp_path, iterations=100, concurrent=10)
 

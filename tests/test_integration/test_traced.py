@@ -119,6 +119,7 @@ def told(running: AtWork, uid: str) -> None:
         assert (line["item_id"], line["trace_id"]) == (uid, TRACE)
 
 
+@pytest.mark.slow
 def test_a_save_is_one_connected_trace_that_the_collector_the_page_and_the_logs_of_both_roles_show(
     tmp_path: Path,
 ) -> None:

@@ -36,6 +36,7 @@ def test_up_prints_the_sign_in_link_and_nothing_else_and_the_link_is_one_that_ca
     assert up.printed(r"(?s)^.*$") == f"{link}\n"
 
 
+@pytest.mark.slow
 def test_a_second_up_on_a_taken_port_ends_with_75_and_says_so_in_one_line(up: Process, tmp_path: Path) -> None:
     port = re.findall(r":(\d+)/", up.printed(r"http://\S+(?=\n)", seconds=60))[0]
     command = [sys.executable, "-P", "-m", "supervisor", "up", "--port", port]
@@ -47,6 +48,7 @@ def test_a_second_up_on_a_taken_port_ends_with_75_and_says_so_in_one_line(up: Pr
     assert f"cannot listen on 0.0.0.0:{port}" in line
 
 
+@pytest.mark.slow
 def test_a_second_up_on_the_same_folder_ends_with_75_in_one_line_and_promises_nothing(
     up: Process, data_dir: Path
 ) -> None:

@@ -181,6 +181,7 @@ def check(content: str, secrets: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_hostile_sites_saves_and_requests_leave_neither_secrets_nor_control_characters_behind(tmp_path: Path) -> None:
     secret = Secrets()
     settings = {"ATLAS_LOG_LEVEL": "debug", "ATLAS_LOG_FILE": "logs/atlas.log", "ATLAS_RETRY_ATTEMPTS": "2"}

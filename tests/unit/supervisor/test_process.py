@@ -80,6 +80,7 @@ def test_a_blocked_process_ends_at_its_deadline_with_its_stacks_and_last_words(r
     assert 'File "<string>", line 9 in <module>' in err
 
 
+@pytest.mark.slow
 def test_last_words_that_never_end_do_not_keep_the_process(root):
     with python(
         DEADLINE.format(seconds=0.1, work="signal.pause()", last_words="import threading; threading.Event().wait()"),

@@ -13,14 +13,15 @@ import trio
 
 from pipeline.breaker import Breaker, BreakerState
 from pipeline.clock import SystemClock
+from pipeline.effects import ClaimContent, Index
 from pipeline.items import Reason
 from pipeline.lifecycle import State
 from pipeline.settings import DatabaseSettings, QueueSettings, RetrySettings
 from pipeline.store.handle import Store, open_store
-from pipeline.work import Bury
+from pipeline.work import Advance, Bury, Claim
 from supervisor.cli import main
 from supervisor.exits import Exit
-from tests.store.hands import claim_all, finish, page, run_through
+from tests.store.hands import claim_all, enriched, extracted, finish, page, run_through
 
 T = TypeVar("T")
 
@@ -158,6 +159,91 @@ def test_a_replay_that_is_waited_for_without_a_worker_says_so_and_ends_with_75(l
     assert "made again from the archived body" in out
     assert "no worker runs here" in err
     assert library.state(uid) is State.READY
+
+
+class Worker:
+    """Rung like a worker: it does what is queued at once, as long as it is there."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.rings_left = 100
+        self.texts: dict[str, str] = {}
+        self.failing = False
+        self.working = True
+
+    def ring(self, _folder: Path, _role: str) -> bool:
+        self.rings_left -= 1
+        if self.rings_left < 0:
+            return False
+
+        async def work(store: Store) -> None:
+            for claim in await claim_all(store):
+                if self.failing:
+                    await finish(store, claim, Bury(reason=Reason(code="parse_failed", error_id="abc123")))
+                    continue
+                at: Claim | None = claim
+                indexed = Advance(effects=(ClaimContent(text_hash=claim.subject, content_hash="c"), Index()))
+                for outcome in (extracted(self.texts.get(claim.subject, "the same")), enriched(), indexed):
+                    assert at is not None
+                    at = (await finish(store, at, outcome)).next
+
+        if self.working and not trio.lowlevel.in_trio_run():
+            self.library.run(work)
+        return True
+
+
+@pytest.fixture
+def worker(library: Library, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    there = Worker(library)
+    monkeypatch.setattr("supervisor.commands.retry.ring", there.ring)
+    monkeypatch.setattr("supervisor.commands.retry.RING_SECONDS", 0.0)
+    return there
+
+
+def test_a_replay_that_is_waited_for_says_what_has_changed_and_what_has_not(
+    library: Library, atlas: Any, worker: Worker
+) -> None:
+    one, _other = (library.done(f"https://a.example/{number}") for number in range(2))
+    command = ("replay", "--from", "extract", "--wait", "--where", "site:a.example")
+    assert atlas(*command)[0] == Exit.OK  # the first brings both to the same text
+    worker.texts = {one: "another text"}
+    code, out, err = atlas(*command)
+    assert (code, err) == (Exit.OK, "")
+    assert "2 made again from the archived body" in out
+    assert out.splitlines()[-1] == "1 unchanged, 1 changed, 0 failed"
+    worker.texts = {one: "a third text"}
+    code, out, _err = atlas(*command, "--json")
+    summary = json.loads(out)
+    assert (code, summary["unchanged"], len(summary["changed"]), summary["unfinished"]) == (Exit.OK, 1, 1, 0)
+
+
+def test_a_replay_that_fails_is_told_with_its_reason_and_ends_with_1(
+    library: Library, atlas: Any, worker: Worker
+) -> None:
+    uid = library.done("https://a.example/")
+    worker.failing = True
+    code, out, _err = atlas("replay", "--from", "extract", "--wait", uid)
+    assert code == Exit.FAILED
+    assert f"{uid}\tA title\tparse_failed" in out
+    assert out.splitlines()[-1] == "0 unchanged, 0 changed, 1 failed"
+
+
+@pytest.mark.parametrize("patience", [0.0, 600.0])
+def test_a_worker_that_goes_away_or_takes_too_long_is_not_waited_for_any_longer(
+    library: Library, atlas: Any, worker: Worker, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    uid = library.done("https://a.example/")
+    worker.working, worker.rings_left = False, 1
+    monkeypatch.setattr("supervisor.commands.retry.PATIENCE_SECONDS", patience)
+    code, _out, err = atlas("replay", "--from", "extract", "--wait", uid)
+    assert (code, "1 are still on their way" in err) == (Exit.TRY_LATER, True)
+
+
+def test_a_dry_run_as_json_tells_how_many_match_and_which(library: Library, atlas: Any) -> None:
+    uid = library.dead("https://a.example/")
+    code, out, _err = atlas("retry", "--where", "site:a.example", "--dry-run", "--json")
+    told = json.loads(out)
+    assert (code, told["matching"], [each["uid"] for each in told["items"]]) == (Exit.OK, 1, [uid])
 
 
 def test_failures_are_listed_and_grouped(library: Library, atlas: Any) -> None:

@@ -65,7 +65,7 @@ async def test_a_page_that_needs_too_much_memory_fails_alone() -> None:
         assert await title_of(pool) == "A page that is read"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSEGV, marks=pytest.mark.slow)])
 async def test_a_process_that_dies_in_the_middle_of_a_job_says_how(number: signal.Signals) -> None:
     async with ParsePool(SETTINGS, 1) as pool:
         await title_of(pool)
@@ -81,6 +81,7 @@ async def _kill_when_blocked(pool: ParsePool, number: signal.Signals) -> None:
     os.kill(pool.pids()[0], number)
 
 
+@pytest.mark.slow
 async def test_a_process_that_dies_idle_costs_nobody_an_attempt() -> None:
     async with ParsePool(SETTINGS, 1) as pool:
         await title_of(pool)
@@ -100,6 +101,7 @@ async def test_a_stop_that_reaches_the_whole_process_group_lets_the_pages_in_han
         assert pool.pids() == before
 
 
+@pytest.mark.slow
 async def test_a_cancelled_job_leaves_no_late_answer_to_the_next_one() -> None:
     async with ParsePool(SETTINGS, 1) as pool:
         await title_of(pool)
@@ -122,6 +124,7 @@ async def test_random_bytes_kill_no_process() -> None:
         assert pool.pids() == first
 
 
+@pytest.mark.slow
 async def test_a_process_is_replaced_after_its_pages_by_one_that_was_started_before() -> None:
     async with ParsePool(settings(recycle_pages=8), 1) as pool:
         first = pool.pids()[0]
@@ -134,6 +137,7 @@ async def test_a_process_is_replaced_after_its_pages_by_one_that_was_started_bef
         assert await title_of(pool) == "A page that is read"
 
 
+@pytest.mark.slow
 async def test_jobs_are_served_in_order_of_arrival() -> None:
     done: list[int] = []
     async with ParsePool(SETTINGS, 1) as pool:
@@ -163,6 +167,7 @@ async def test_every_error_of_the_tree_keeps_its_kind_across_the_process_border(
             await pool.feed(b"<html><body>no feed</body></html>", url="http://a.test/")
 
 
+@pytest.mark.slow
 def test_the_parse_processes_die_with_their_parent(root: Path) -> None:
     script = (
         "import os, signal, trio\n"
