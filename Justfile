@@ -88,28 +88,6 @@ deploy *arguments:
 rollback *arguments:
     @python3 tools/system/rollback.py "$@"
 
-# Install as a system service, or bring it in step with this checkout (as root)
-[group('operate')]
-install-system *arguments:
-    @python3 tools/system/install.py {{ arguments }}
-
-# Remove the services and releases; what you saved stays (as root)
-[group('operate')]
-uninstall *arguments:
-    @python3 tools/system/uninstall.py {{ arguments }}
-
-# Make a commit (HEAD) the release that runs, or leave all as it is (as root)
-[group('operate')]
-[positional-arguments]
-deploy *arguments:
-    @python3 tools/system/deploy.py "$@"
-
-# Let the release before this one, or the named one, run again (as root)
-[group('operate')]
-[positional-arguments]
-rollback *arguments:
-    @python3 tools/system/rollback.py "$@"
-
 # The default test suite; arguments go to pytest
 [group('test')]
 test *arguments:
