@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from supervisor.demo_show import results
+from supervisor.demo_show import Progress, in_flight, results, search
 
 TITLES = (
     "A Year in the Log of Ferrow Light, Kept by Two Sisters",
@@ -46,3 +46,56 @@ def test_a_page_that_came_from_elsewhere_says_from_where_and_one_from_its_own_si
     told = [line for line in out.getvalue().splitlines() if "full" in line]
     assert ["from wayback" in line for line in told] == [False, True]
     assert "from direct" not in out.getvalue()
+
+
+def moving(*states: tuple[str, int]) -> list[dict[str, Any]]:
+    return [{"state": state, "stage": {"code": code}} for state, code in states]
+
+
+def test_in_a_pipe_the_counts_are_a_line_each_time_they_change() -> None:
+    out = io.StringIO()
+    with Progress(Console(file=out, width=100), total=3) as progress:
+        rows = moving(("ready", 100), ("leased", 320), ("waiting", 100))
+        progress.show(rows, 0.1)
+        progress.show(rows, 0.2)
+        progress.show(moving(("done", 590), ("dead", 299), ("duplicate", 599)), 1.25)
+    assert out.getvalue().splitlines() == [
+        "  0.1 s  acquire 1 · extract 1 · waiting for another try 1",
+        "  1.2 s  done 1 · duplicate 1 · dead 1",
+    ]
+
+
+def test_on_a_terminal_the_counts_are_bars_that_move() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=100, force_terminal=True)
+    with Progress(console, total=2) as progress:
+        progress.show(moving(("ready", 100), ("done", 590)), 0.1)
+        progress.show(moving(("done", 590), ("done", 590)), 0.2)
+    assert "\x1b[" in out.getvalue()
+    assert "finalise" in out.getvalue()
+
+
+def test_a_hit_is_shown_with_what_was_found_marked_and_by_its_address_when_it_has_no_title() -> None:
+    out = io.StringIO()
+    hit = {
+        "item": {"title": None, "url": "https://example.org/a"},
+        "snippet": [{"text": "the\nold ", "marked": False}, {"text": "mill", "marked": True}],
+    }
+    search(Console(file=out, width=100), "mill", [hit])
+    assert [line.strip() for line in out.getvalue().splitlines() if line] == [
+        "Search mill",
+        "https://example.org/a",
+        "the old mill",
+    ]
+
+
+def test_what_has_not_ended_is_told_with_where_it_is_and_why() -> None:
+    waits = {"code": "timeout", "detail": "", "hint": "it is tried again"}
+    rows = [
+        {"url": "https://a.example/", "state": "leased", "stage": {"code": 110, "name": "fetching"}, "reason": None},
+        {"url": "https://b.example/", "state": "waiting", "stage": {"code": 100, "name": "acquire"}, "reason": waits},
+    ]
+    assert in_flight(rows) == [
+        "https://a.example/: leased at 110 fetching",
+        "https://b.example/: waiting at 100 acquire (timeout: it is tried again)",
+    ]
