@@ -62,9 +62,9 @@ def shortcomings(total: float, files: list[File]) -> list[str]:
 
 
 @contextmanager
-def measured() -> Iterator[Path]:
-    """While the block runs, each new process of this environment is measured; the folder of their data."""
-    hook = Path(sysconfig.get_path("purelib")) / _HOOK
+def measured(packages: Path) -> Iterator[Path]:
+    """While the block runs, each new process with these packages is measured; the folder of their data."""
+    hook = packages / _HOOK
     data = Path(tempfile.mkdtemp(prefix="atlas-coverage-"))
     data.chmod(0o1777)  # like /tmp: also for what root starts as somebody else
     settings = {"COVERAGE_PROCESS_START": str(CONFIGURATION), "COVERAGE_FILE": str(data / "data")}
@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
     args, rest = parser.parse_known_args(arguments)
     os.chdir(ROOT)
     runs = (tuple(rest),) if rest else ((), *ALSO)
-    with measured() as data:
+    with measured(Path(sysconfig.get_path("purelib"))) as data:
         ended = [tested(each) for each in runs]
         total, files = reported(data, args.reports)
     low = shortcomings(total, files)
