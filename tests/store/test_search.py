@@ -325,6 +325,6 @@ def test_no_query_is_ever_an_error(shelf: Shelf) -> None:
 @pytest.mark.parametrize("piece", ['"', "a ", "a OR ", "-a ", "日", "a* ", "title:a ", "is:read OR a "])
 def test_a_megabyte_of_query_is_answered(shelf: Shelf, piece: str) -> None:
     shelf.put("a 日 " * 1000)
-    started = time.perf_counter()
+    started = time.process_time()
     find(shelf.conn, piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -101,11 +101,10 @@ async def test_without_the_lock_everybody_who_waits_is_told_after_one_timeout(tm
                 await writer_of(store).submit(put(f"{number}"))
             told.append(trio.current_time())
 
-        begun = trio.current_time()
         async with trio.open_nursery() as nursery:
             for number in range(group_commit.BATCH * 6):
                 nursery.start_soon(write, number)
-        assert max(told) - begun < 0.3, "one timeout, not one a batch"
+        assert max(told) - min(told) < 0.3, "one timeout, not one a batch"
         other.execute("COMMIT")
         other.close()
         await writer_of(store).submit(put("after"))

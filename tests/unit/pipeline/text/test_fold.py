@@ -91,6 +91,6 @@ def test_the_words_of_a_text_are_those_of_what_is_indexed(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["a", "ä", "日", "\u0301", " ", "ﷺ" * 100 + "\U0001f600"])
 def test_a_megabyte_is_folded_and_divided_at_once(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     searchable(piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10

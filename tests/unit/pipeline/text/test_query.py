@@ -91,6 +91,6 @@ def test_what_is_excluded_is_not_marked() -> None:
 
 @pytest.mark.parametrize("piece", ['"', "-", "a:", "OR ", "日", "* ", 'a"', "site:", "\u0301", " "])
 def test_a_megabyte_of_query_is_read_at_once(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     parse(piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

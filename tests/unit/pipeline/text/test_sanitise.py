@@ -245,7 +245,7 @@ def test_mail_links_stay_and_mail_images_go() -> None:
 def test_a_megabyte_made_to_exhaust_a_parser_is_cleaned_in_seconds(piece: str) -> None:
     count = 1_000_000 // len(piece)
     hostile = "".join(piece % n for n in range(count)) if "%" in piece else piece * count
-    started = time.perf_counter()
+    started = time.process_time()
     clean = sanitise(hostile, "https://example.com/")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert len(clean) < 10_000_000

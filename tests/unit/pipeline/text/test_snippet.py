@@ -86,6 +86,6 @@ def test_marks_are_of_the_text_itself(text: str, query: str) -> None:
 )
 def test_two_megabytes_are_searched_in_linear_time(text: str, query: str) -> None:
     long = text * (2_000_000 // len(text))
-    started = time.perf_counter()
+    started = time.process_time()
     snippet(long, sought(parse(query)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

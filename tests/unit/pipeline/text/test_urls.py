@@ -188,11 +188,11 @@ def test_the_host_of_a_key_has_no_port(key: str, host: str) -> None:
 @pytest.mark.parametrize("piece", ["a", "@", "%", "/..", "\\", "h:", " ", "ä", "&utm_", "xn--", ".", "["])
 def test_a_megabyte_of_anything_is_answered_at_once(piece: str) -> None:
     hostile = piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     for url in (hostile, "https://" + hostile, "https://" + hostile[: MAX_LENGTH - 8]):
         strip_credentials(url)
         try:
             canonicalise(url)
         except BadUrl:
             continue
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

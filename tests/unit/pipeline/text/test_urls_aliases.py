@@ -157,10 +157,10 @@ def test_whatever_is_put_together_has_a_stable_key_which_is_also_that_of_what_is
 )
 def test_a_thousand_layers_are_answered_at_once(before: str, piece: str) -> None:
     url = (before + piece * MAX_LENGTH)[:MAX_LENGTH]
-    started = time.perf_counter()
+    started = time.process_time()
     for call in (canonicalise, complete):
         try:
             call(url)
         except BadUrl:
             continue
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

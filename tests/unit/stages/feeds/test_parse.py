@@ -113,10 +113,10 @@ def test_xinclude_reaches_no_file() -> None:
 
 @pytest.mark.parametrize("piece", ["<a>", "<a><b/>", "<![CDATA[", "<!--", "<"])
 def test_two_hundred_thousand_nested_elements_cost_no_time(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(ParseError):
         read("<rss><channel>" + piece * 200_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_at_most_ten_thousand_entries_are_taken() -> None:

@@ -101,9 +101,9 @@ def test_chinese_key_phrases_are_whole_names() -> None:
 
 @pytest.mark.parametrize("piece", ["word ", "今天", "a", "A. ", "x!", "Hello there. \n", "«", ". "])
 def test_two_megabytes_of_anything_are_done_in_seconds(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     enrich(piece * (2_000_000 // len(piece)), title=None, declared=None)
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
 
 
 @given(st.text(max_size=400), st.one_of(st.none(), st.text(max_size=10)))

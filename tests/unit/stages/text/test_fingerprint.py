@@ -75,7 +75,7 @@ def test_there_are_32_bands_of_64_bits() -> None:
 
 
 def test_a_megabyte_is_sketched_at_once() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     fingerprint("a b " * 250_000)
     fingerprint("字" * 300_000)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

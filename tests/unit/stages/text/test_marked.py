@@ -71,9 +71,9 @@ def test_tags_in_a_note_are_text_and_no_address_of_it_runs() -> None:
     "piece", ["[", "![", "> ", "* ", "*a ", "`", "<a", "](", "- a\n ", "~~", "|", "https://a.b/ ", "&"]
 )
 def test_hostile_markdown_is_read_in_time(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     of(piece * (20_000 // len(piece)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @given(st.text(alphabet="#*_[]()!`<>|-~:/.\\ \nab&;'\"", max_size=200))

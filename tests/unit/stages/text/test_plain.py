@@ -28,9 +28,9 @@ def test_the_scanner_shows_what_a_browser_would() -> None:
     "piece", ["<nav>", "<script>", "<!--", "<", "<a ", "<style></sty", "&", "<p x='", "</", "<NAV><nav>"]
 )
 def test_the_scanner_is_linear_on_hostile_markup(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     visible(piece * (400_000 // len(piece)))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @given(st.text(alphabet="<>/!-?abp &;'\"\n=", max_size=300))
