@@ -304,3 +304,10 @@ def test_simple_commands_do_not_load_the_heavy_parts(root: Path) -> None:
         [sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, check=True
     )
     assert ran.stdout.splitlines()[-1] == b"[]"
+
+
+def test_without_the_test_tools_the_command_says_how_to_get_them(atlas: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("supervisor.commands.suite.find_spec", lambda _name: None)
+    ran = atlas("test", "-k", "anything")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (Exit.UNAVAILABLE, "", 1)
+    assert "start the tests with ./tools/atlas test" in ran.err

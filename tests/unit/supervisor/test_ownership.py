@@ -45,6 +45,33 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+CLOSED = """
+import sys
+from pathlib import Path
+from pipeline.errors import ConfigError
+from supervisor import ownership
+ownership._NEEDED = (sys.argv[2],)
+try:
+    ownership.live_as_owner(Path(sys.argv[1]))
+except ConfigError as error:
+    print(error.message)
+else:
+    print("fine")
+"""
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("uid", "name"), [(pwd.getpwnam("nobody").pw_uid, "nobody"), (12345, "uid 12345")])
+def test_an_owner_who_cannot_read_the_python_is_named_with_what_he_cannot_read(folder, root, uid, name):
+    os.chown(folder, uid, 12346)
+    closed = folder / "closed"
+    closed.touch(mode=0o600)
+    for path, told in ((closed, f"{folder} belongs to {name}, who cannot read {closed}"), (folder, "fine")):
+        done = subprocess.run([sys.executable, "-P", "-c", CLOSED, folder, path], capture_output=True, text=True,
+                              check=True, env={"PYTHONPATH": str(root)}, timeout=30)  # fmt: skip
+        assert done.stdout == f"{told}\n"
+
+
 @AS_ROOT
 def test_what_root_makes_in_the_data_folder_belongs_to_its_owner(folder, root):
     os.chown(folder, 12345, 12346)
