@@ -29,6 +29,7 @@ class Observed:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
+            await receive()  # the handshake: unread, it would keep Hypercorn from ending the connection
             await self._refuse(scope, send)
             return
         if scope["type"] != "http":

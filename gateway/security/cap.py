@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -38,7 +39,7 @@ class RequestCap:
             await self._app(scope, receive, send)
             return
         if self.in_hand >= self._limit:
-            await _refuse(send)
+            await _refuse(receive, send)
             return
         self.in_hand += 1
         try:
@@ -47,7 +48,21 @@ class RequestCap:
             self.in_hand -= 1
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(receive: Receive, send: Send) -> None:
+    """What comes meanwhile is dropped: Hypercorn ends an answer only when its queue has room for the news of it, so
+    with a piece of a body in there that nobody reads the connection would stay open for ever."""
+    async with asyncio.TaskGroup() as tasks:
+        dropping = tasks.create_task(_drop(receive))
+        await _answer(send)
+        dropping.cancel()
+
+
+async def _drop(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(send: Send) -> None:
     headers = SECURITY | {"Content-Type": "application/problem+json", "Retry-After": "1"}
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 503, "headers": encoded})

@@ -22,6 +22,7 @@ async def served(site: Site) -> AsyncIterator[int]:
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = config.errorlog = None
     config.graceful_timeout = 1
+    config.max_app_queue_size = 1  # as supervisor.serve has it
     stop = asyncio.Event()
     server = asyncio.create_task(serve(site.app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
     try:

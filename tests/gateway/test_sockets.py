@@ -107,3 +107,28 @@ def test_past_its_cap_a_request_is_told_to_come_back(gateway):
             assert (await ask(port, head("GET", "/livez"))).startswith(b"HTTP/1.1 200")
 
     gateway(story, max_connections=3)
+
+
+def test_a_refused_request_with_a_body_holds_no_connection(gateway):
+    """One that nobody read kept its connection open for ever: after thousands of refused saves no file could be opened."""
+
+    async def story(site: Site) -> None:
+        async with served(site) as port:
+            token = f"Authorization: Bearer {await site.token()}"
+            uid = await site.save(url="https://example.com/a")
+            waiting = asyncio.create_task(ask(port, head("GET", f"/api/v1/items/{uid}?wait=30", token)))
+            cap: Any = site.app.asgi_app._app
+            async with asyncio.timeout(10):
+                while cap.in_hand < 1:  # noqa: ASYNC110 - it has no event, and needs none
+                    await asyncio.sleep(0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            body = b'{"url": "https://example.com/b"}'
+            writer.write(head("POST", "/api/v1/items", token, f"Content-Length: {len(body)}") + body)
+            async with asyncio.timeout(10):
+                assert (await reader.read()).startswith(b"HTTP/1.1 503")
+            writer.close()
+            assert site.deps.news is not None
+            site.deps.news.close()
+            assert (await waiting).startswith(b"HTTP/1.1 200")
+
+    gateway(story, max_connections=1)
