@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -141,7 +142,7 @@ def _section(document: Document, heading: str) -> tuple[int, int]:
 def _headings(tokens: list[Token]) -> tuple[Heading, ...]:
     found: list[Heading] = []
     seen: dict[str, int] = {}
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type != "heading_open" or opening.map is None:
             continue
         text = "".join(child.content for child in inline.children or [] if child.type in {"text", "code_inline"})

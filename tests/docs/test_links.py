@@ -33,7 +33,9 @@ def test_every_link_leads_to_a_file_a_heading_or_a_well_formed_address(page: Pat
     assert {link: what for link, what in found.items() if what} == {}
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "README.md#no-such-heading", "http://", "../../etc/passwd", "ftp://a.b"])
+@pytest.mark.parametrize(
+    "link", ["nowhere.md", "README.md#no-such-heading", "http://", "../../etc/passwd", "ftp://a.b"]
+)
 def test_a_link_that_leads_nowhere_is_found(link: str) -> None:
     assert wrong(ROOT / "README.md", link)
 

@@ -1,4 +1,4 @@
-"""The form of the pages, judged by markdownlint: the same as `markdownlint *.md`, with the version that is named here."""
+"""The form of the pages, judged by markdownlint: `markdownlint *.md`, with the version that is named here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ def test_markdownlint_has_nothing_to_say_about_any_page() -> None:
     if npx is None:
         pytest.skip("npx is not installed (Debian: apt install npm)")
     ran = subprocess.run(
-        [npx, "--yes", LINTER], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, stdin=subprocess.DEVNULL
+        [npx, "--yes", LINTER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if ran.returncode not in (0, 1) and "npm error" in ran.stderr:
         pytest.skip(f"npx could not get {LINTER}: {ran.stderr.splitlines()[0]}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-
 from pathlib import Path
 
 import pytest
@@ -38,11 +37,7 @@ def test_the_guides_name_no_setting_that_there_is_not() -> None:
     wrong = []
     for name, text in texts.items():
         for section, keys in re.findall(r"`\[([a-z]+)\] ([a-z_]+(?:`, `[a-z_]+)*)(?= = |`)", text):
-            wrong += [
-                f"{name}: [{section}] {key}"
-                for key in keys.split("`, `")
-                if (section, key) not in FIELDS
-            ]
+            wrong += [f"{name}: [{section}] {key}" for key in keys.split("`, `") if (section, key) not in FIELDS]
         known = set(VARIABLES) | {CONFIG_FILE, ENV_FILE}
         wrong += [f"{name}: {word}" for word in re.findall(r"\bATLAS_[A-Z_]+[A-Z]\b", text) if word not in known]
     assert wrong == []

@@ -110,7 +110,7 @@ def test_past_its_cap_a_request_is_told_to_come_back(gateway):
 
 
 def test_a_refused_request_with_a_body_holds_no_connection(gateway):
-    """One that nobody read kept its connection open for ever: after thousands of refused saves no file could be opened."""
+    """One that nobody read kept its connection open for ever: some thousand of them, and no file could be opened."""
 
     async def story(site: Site) -> None:
         async with served(site) as port:
