@@ -1,4 +1,4 @@
-"""The commands of the guides that are meant for a server, typed as root on a booted systemd, in the order of the page."""
+"""The commands of the guides that are meant for a server, typed as root on a booted systemd, one after the other."""
 
 from __future__ import annotations
 
