@@ -44,9 +44,29 @@ def test_the_quick_start_installs_and_every_command_after_it_works(machine: Inst
 
 
 def test_every_command_of_the_operations_guide_works_on_the_machine_of_the_quick_start(machine: Installed) -> None:
-    if not (machine.root / "opt/atlas/current").is_symlink():
-        for block in commands_of("QUICKSTART.md", place="host"):
-            typed(machine, block)
+    _installed(machine)
     for block in commands_of("OPERATIONS.md", place="host"):
         typed(machine, block)
     machine.until_well()
+
+
+# The original plan's commands for a server: RELIABILITY_CHECKLIST.md
+
+
+def test_the_plans_commands_for_services_timers_and_logs_work(machine: Installed) -> None:
+    _installed(machine)
+    assert typed(machine, "systemctl is-enabled atlas-api.service").strip() == "enabled"
+    status = typed(machine, "systemctl status --no-pager atlas-api.service atlas-worker.service")
+    assert status.count("active (running)") == 2
+    timers = typed(machine, "systemctl list-timers --no-pager --all 'atlas-*'")
+    assert {"atlas-scheduler.timer", "atlas-backup.timer"} <= set(timers.split())
+    typed(machine, "curl -f -s localhost:7444/health && curl -f -s localhost:7444/ready")
+    assert "role.started" in typed(machine, "journalctl -u atlas-api -n 50 --no-pager")
+    assert "role.started" in typed(machine, "timeout 3 journalctl -f -n 50 -u atlas-worker || [ $? = 124 ]")
+    typed(machine, "logrotate -f /etc/logrotate.d/atlas")
+
+
+def _installed(machine: Installed) -> None:
+    """The machine of the quick start, also when this test runs alone."""
+    if not (machine.root / "opt/atlas/current").is_symlink():
+        typed(machine, commands_of("QUICKSTART.md", place="host", heading="Install")[0])
