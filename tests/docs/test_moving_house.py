@@ -1,4 +1,4 @@
-"""OPERATIONS.md, Moving house, without units: what is kept, who may use it and what waits go with a backup elsewhere."""
+"""OPERATIONS.md, Moving house, without units: what is kept, who may use it and what waits go with a backup."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ def test_the_library_its_tokens_and_its_waiting_items_go_with_a_backup_to_anothe
         new.command("restore", backup["id"])
     assert "phone" in (tokens := old.command("token", "list"))
     assert new.command("token", "list") == tokens
-    there, here = (
-        {
-            (each["stage"], each["state"]): each["n"]
-            for each in json.loads(machine.command("status", "--json"))["counts"]
-        }
-        for machine in (old, new)
-    )
+    there, here = (counts(machine) for machine in (old, new))
     assert here == there
     assert sum(here.values()) == 5
+
+
+def counts(machine: Instance) -> dict[tuple[int, str], int]:
+    found = json.loads(machine.command("status", "--json"))["counts"]
+    return {(each["stage"], each["state"]): each["n"] for each in found}
