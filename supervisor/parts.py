@@ -61,9 +61,11 @@ def writer_works(config: Config, store: Store) -> bool:
 
 async def tell_status(notify: Notify, store: Store) -> None:
     """How full the queue is, for `systemctl status`; a store that does not answer now is asked another time."""
+    if not notify.is_heard:
+        return
     if store.status.damage() is not None:
         notify.status(SAFE_MODE)
-    elif notify.is_heard:
+    else:
         with contextlib.suppress(StoreError):
             depth = await store.queue.depth()
             waiting = depth.backlog - depth.queue_size

@@ -29,9 +29,6 @@ ONESHOTS = (
 )
 SERVICES = (*ROLES, *ONESHOTS)
 WITHOUT_NETWORK = ("atlas-api.service", "atlas-scheduler.service", "atlas-backup.service", "atlas-backup-drill.service")
-NOT_WRITTEN_YET: set[str] = (
-    set()
-)  # commands that units name already; an entry that is not needed any more fails the test
 LAUNCHER = "/opt/atlas/current/tools/atlas"
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is missing")
@@ -82,12 +79,7 @@ def test_each_service_runs_a_command_that_there_is(name: str) -> None:
     (line,) = unit(name)["Service.ExecStart"]
     launcher, *arguments = line.split()
     assert launcher == LAUNCHER
-    try:
-        parser().parse_args(arguments)
-    except SystemExit:
-        assert arguments[0] in NOT_WRITTEN_YET
-    else:
-        assert arguments[0] not in NOT_WRITTEN_YET
+    parser().parse_args(arguments)
 
 
 def test_the_sandbox_is_the_same_in_each_service() -> None:
@@ -108,7 +100,8 @@ def test_each_service_runs_as_its_own_user_within_its_limits(name: str) -> None:
         "StateDirectoryMode": "0700",
     }
     wanted |= {"RuntimeDirectory": "atlas", "RuntimeDirectoryPreserve": "yes", "LimitCORE": "0", "OOMPolicy": "stop"}
-    wanted |= {"KillMode": "mixed", "RestartPreventExitStatus": "78"}
+    # What a second try does not mend: settings, a library that cannot be read, a backup with doubts.
+    wanted |= {"KillMode": "mixed", "RestartPreventExitStatus": "1 64 69 78" if "backup" in name else "78"}
     wanted |= dict(each.split("=") for each in LIMITS[name].split())
     assert {key: service[f"Service.{key}"] for key in wanted} == {key: [value] for key, value in wanted.items()}
     assert service["Unit.OnFailure"] == ["atlas-alert@%n.service"]

@@ -56,6 +56,7 @@ def broken(machine: Installed, kind: str) -> str:
 
 
 def deploy(machine: Installed, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`just deploy`, whatever becomes of it."""
     return machine.run(
         "just",
         "--justfile",

@@ -117,12 +117,17 @@ def _fill(folder: Path, checkout: Checkout) -> None:
 def _take_environment(layout: Layout, folder: Path, interpreter: Path) -> None:
     """A copy of the .venv of a release with the same lock file and interpreter: seconds in place of a minute, and
     without the package index, which may be down when a release has to be mended."""
-    lock = (folder / LOCK).read_bytes()
+    lock = _lock(folder)
     for known in reversed(releases(layout)):
-        is_same = known.interpreter == str(interpreter) and (known.folder / LOCK).read_bytes() == lock
-        if is_same and (known.folder / ".venv").is_dir():
+        is_same = known.interpreter == str(interpreter) and _lock(known.folder) == lock
+        if lock and is_same and (known.folder / ".venv").is_dir():
             run(*_scope(), "cp", "-a", "--reflink=auto", known.folder / ".venv", folder, seconds=BUILD_SECONDS)
             return
+
+
+def _lock(folder: Path) -> bytes:
+    path = folder / LOCK
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _environment(folder: Path, interpreter: Path) -> None:

@@ -33,6 +33,9 @@ def test_by_default_a_disk_that_hangs_for_15_seconds_starves_the_watchdog() -> N
     assert not writer_works(Config(), busy(15.0))
 
 
+SOUND = SimpleNamespace(damage=lambda: None)
+
+
 class Heard(Notify):
     """Keeps what would be sent."""
 
@@ -51,7 +54,7 @@ async def test_the_status_is_the_queue_sent_when_it_changes() -> None:
         queued, backlog = depths.pop(0)
         return QueueDepth(queue_size=queued, max_queue_size=9, backlog=backlog, max_backlog=9)
 
-    store, notify = cast(Store, SimpleNamespace(queue=SimpleNamespace(depth=depth))), Heard()
+    store, notify = cast(Store, SimpleNamespace(queue=SimpleNamespace(depth=depth), status=SOUND)), Heard()
     for _ in range(3):
         await tell_status(notify, store)
     assert notify.sent == [
@@ -64,7 +67,7 @@ async def test_a_store_that_does_not_answer_costs_a_status_and_nothing_else() ->
     async def depth() -> QueueDepth:
         raise StoreBusy("another process writes")
 
-    store, notify = cast(Store, SimpleNamespace(queue=SimpleNamespace(depth=depth))), Heard()
+    store, notify = cast(Store, SimpleNamespace(queue=SimpleNamespace(depth=depth), status=SOUND)), Heard()
     await tell_status(notify, store)
     await tell_status(Heard(None), cast(Store, None))  # without systemd nobody is asked
     assert notify.sent == []
