@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from pipeline.store.disk import Space
@@ -16,6 +17,14 @@ settings.register_profile(
     "atlas", settings(), deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("atlas")
+
+# Of itself it draws each logged exception with rich, which takes 150 ms: as long as a hundred of these tests.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -127,6 +127,7 @@ def test_promtool_finds_every_rule_and_no_fault() -> None:
     assert f"SUCCESS: {len(alerts())} rules found" in promtool("check", "rules", str(ALERTS))
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_every_alert_fires_when_it_should_and_keeps_still_when_it_should() -> None:
     promtool("test", "rules", str(CASES))

@@ -22,7 +22,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     for handler in handlers:
         root.removeHandler(handler)  # or configure() would close pytest's own
     yield
@@ -33,7 +33,7 @@ def _restore_logging() -> Iterator[None]:
         root.addHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def configured(settings: LogSettings | None = None, data: Path | None = None) -> io.StringIO:

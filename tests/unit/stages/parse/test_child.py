@@ -65,12 +65,15 @@ def test_it_answers_one_job_after_the_other_and_ends_by_itself_when_the_pool_has
         for _ in range(2):
             channel.sendall(pack(JOB))
             assert isinstance(receive(channel), Enrichment)
+        channel.sendall(pack(FeedJob(content=RSS, url="http://a.test/feed", charset=None)))
+        assert isinstance(receive(channel), FeedRead)
         channel.sendall(pack(FeedJob(content=b"no feed", url="http://a.test/", charset=None)))
         assert isinstance(receive(channel), Failed)
         channel.close()
         assert started.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_it_ends_also_when_the_pool_goes_in_the_middle_of_a_job(root: Path) -> None:
     with process(root) as (started, channel):
         assert receive(channel) == Ready()
@@ -119,10 +122,3 @@ def test_an_answer_that_cannot_be_sent_is_told_as_a_failure(monkeypatch: pytest.
 
     monkeypatch.setattr(child, "pack", full)
     assert answer_of(child._packed(Ready())[HEAD_BYTES:]) == OutOfMemory()
-
-
-def test_a_feed_is_read_there_too(root: Path) -> None:
-    with process(root) as (_started, channel):
-        assert receive(channel) == Ready()
-        channel.sendall(pack(FeedJob(content=RSS, url="http://a.test/feed", charset=None)))
-        assert isinstance(receive(channel), FeedRead)

@@ -91,6 +91,7 @@ async def test_a_process_that_dies_idle_costs_nobody_an_attempt() -> None:
         assert await title_of(pool) == "A page that is read"
 
 
+@pytest.mark.slow
 async def test_a_stop_that_reaches_the_whole_process_group_lets_the_pages_in_hand_finish() -> None:
     async with ParsePool(SETTINGS, 1) as pool:
         await title_of(pool)
@@ -111,6 +112,7 @@ async def test_a_cancelled_job_leaves_no_late_answer_to_the_next_one() -> None:
         assert await title_of(pool) == "A page that is read"
 
 
+@pytest.mark.slow
 async def test_random_bytes_kill_no_process() -> None:
     dice = random.Random(7)
     async with ParsePool(SETTINGS, 1) as pool:
@@ -153,6 +155,7 @@ async def test_jobs_are_served_in_order_of_arrival() -> None:
     assert done == sorted(done)
 
 
+@pytest.mark.slow
 async def test_no_process_outlives_the_pool() -> None:
     async with ParsePool(SETTINGS, 2) as pool:
         await title_of(pool)
