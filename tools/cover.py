@@ -32,8 +32,9 @@ TOTAL: Final = 95.0
 EACH: Final = 85.0
 PACKAGES: Final = ("supervisor", "gateway", "stages", "pipeline", "observability")
 _SHARED: Final = ("-n", "2", "--dist", "worksteal")
-# Run besides the default tests: what only they take part in. The demo is half a minute, and 200 lines of ours.
-ALSO: Final = (("-m", "slow", "tests/test_integration/test_demo.py"),)
+# Run besides the default tests: what only they take part in, the demo and the rehearsal of a release.
+_REHEARSAL: Final = "tests/test_integration/test_rehearsal.py"
+ALSO: Final = (("-m", "slow", "-k", "demo or command or schema", "tests/test_integration/test_demo.py", _REHEARSAL),)
 # Before coverage's own a1_coverage.pth, which looks at the environment. One line, for site.py runs them one by one.
 _HOOK: Final = f"a0_atlas_measured_{os.getpid()}.pth"
 _HOOK_LINE: Final = "import os; os.path.isdir({process!r}) and os.environ.update({settings!r})\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.instance import CHECKOUT, Instance
+from pipeline.store.migrate import SCHEMA_VERSION
+from supervisor.instance import CHECKOUT, Instance, InstanceError
 from supervisor.rehearsal import RehearsalFailed, rehearse
 
 pytestmark = pytest.mark.slow
@@ -77,3 +79,25 @@ def test_a_release_before_that_cannot_use_the_copy_any_more_fails_the_rehearsal(
     older.chmod(0o755)
     with pytest.raises(RehearsalFailed, match=r"cannot use the data after this one: .* schema 9"):
         rehearsed(copy, {"ATLAS_CONFIG": os.devnull}, before=older)
+
+
+def test_the_command_rehearses_on_a_backup_leaves_nothing_behind_and_refuses_what_is_no_backup(copy: Path) -> None:
+    atlas = Instance(copy)
+    atlas.command("backup")
+    (backup,) = [each["id"] for each in json.loads(atlas.command("backup", "list", "--json"))["backups"]]
+    told = atlas.command("rehearse", backup, "--before", str(LAUNCHER))
+    assert told.splitlines()[0] == f"{backup} is restored"
+    assert told.splitlines()[-1] == "the release to go back to can still use it"
+    assert sorted(entry.name for entry in (copy / "backups").iterdir() if entry.name != "retired.json") == [
+        ".lock",
+        backup,
+        "archive",
+    ]
+    with pytest.raises(InstanceError, match=r"there is no backup '\.\./data'"):
+        atlas.command("rehearse", "../data")
+
+
+def test_migrate_says_from_which_schema_to_which_and_nothing_the_second_time(data_dir: Path) -> None:
+    atlas = Instance(data_dir)
+    assert atlas.command("migrate") == f"schema none → {SCHEMA_VERSION}\n"
+    assert atlas.command("migrate") == f"schema {SCHEMA_VERSION}, as it was\n"
