@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from supervisor.instance import free_port
-from tests.conftest import ROOT
 from tests.justfile import JUST, group_of, recipes
 
 # Of the original plan and of ours: what a person expects to find.
@@ -39,16 +38,6 @@ PROOFS = {
 AS_ROOT = ("start", "stop", "restart", "install-system", "uninstall", "deploy", "rollback")
 HOSTILE = ("x; touch pwned", "$(touch pwned)", "`touch pwned`", "a  b", "'", '"', "&& touch pwned", "-x=*")
 TELL = f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"
-
-
-# What another change brings: the recipe waits for its script, and these tests with it.
-SCRIPTS = {name for name in ("deploy", "rollback") if not (ROOT / f"tools/system/{name}.py").exists()}
-PROVED_LATER: set[str] = set() if (ROOT / "tests/test_reliability/test_systemd_install.py").exists() else {"uninstall"}
-
-
-def unless_pending(names: Iterable[str], pending: set[str]) -> list[Any]:
-    missing = pytest.mark.xfail(reason="its script or test is not there yet", strict=True)
-    return [pytest.param(name, marks=missing) if name in pending else name for name in names]
 
 
 def just(*arguments: str, cwd: Path, seconds: float = 120.0, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -119,7 +108,7 @@ def test_the_comment_at_a_pull_request_replaces_the_one_before(stage: Path) -> N
     assert told == ["pr", "comment", "https://x.example/1", "--body-file", "a.md", "--edit-last", "--create-if-none"]
 
 
-@pytest.mark.parametrize("name", unless_pending(sorted(recipes()), SCRIPTS | PROVED_LATER))
+@pytest.mark.parametrize("name", sorted(recipes()))
 def test_every_recipe_is_run_for_real_by_a_test_or_by_ci(root: Path, name: str) -> None:
     """By name, or before another that is run and depends on it."""
     told = {name, *(other for other, recipe in recipes().items() if name in _dependencies(recipe))}
@@ -240,7 +229,7 @@ def open_to_all(root: Path) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("name", unless_pending(AS_ROOT, SCRIPTS))
+@pytest.mark.parametrize("name", AS_ROOT)
 def test_what_only_root_may_do_says_so_in_one_line_and_ends_with_69(open_to_all: Path, name: str) -> None:
     program(open_to_all / "bin" / "systemctl", "#!/bin/sh\nexit 0\n")  # as if it were installed
     ran = subprocess.run(

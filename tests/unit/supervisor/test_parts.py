@@ -7,12 +7,13 @@ from typing import cast
 
 import pytest
 
-from pipeline.errors import StoreBusy
+from pipeline.errors import StoreBusy, StoreUnreadable
 from pipeline.settings import DatabaseSettings
 from pipeline.store.counts import QueueDepth
 from pipeline.store.handle import Store
+from pipeline.store.status import RoleReport
 from supervisor.notify import Notify
-from supervisor.parts import WRITER_STALL_SECONDS, tell_status, writer_works
+from supervisor.parts import WRITER_STALL_SECONDS, say, started, tell_status, writer_works
 from supervisor.settings import Config
 
 
@@ -71,3 +72,19 @@ async def test_a_store_that_does_not_answer_costs_a_status_and_nothing_else() ->
     await tell_status(notify, store)
     await tell_status(Heard(None), cast(Store, None))  # without systemd nobody is asked
     assert notify.sent == []
+
+
+async def test_what_a_role_says_of_itself_is_left_unsaid_when_the_store_takes_nothing() -> None:
+    async def report(_report: object) -> None:
+        raise StoreBusy("somebody else writes")
+
+    await say(cast(Store, SimpleNamespace(status=SimpleNamespace(report=report))), cast(RoleReport, None))
+
+
+def test_a_role_that_is_up_says_so_and_tells_of_an_archive_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    notify, fault = Heard(), StoreUnreadable("archive.db is damaged", hint="restore it")
+    for found in (None, fault):
+        started(notify, "api", cast(Store, SimpleNamespace(status=SOUND, bodies=SimpleNamespace(fault=found))))
+    assert [sent["READY"] for sent in notify.sent] == ["1", "1"]
+    told = capsys.readouterr().out
+    assert (told.count("role.started"), told.count("archive.db is damaged")) == (2, 1)
