@@ -284,7 +284,12 @@ class _Packer:
 
 def _take(into: _File | _Filled | _Packer, conn: apsw.Connection, key: str, faults: list[str]) -> None:
     """A damaged body is left out: a backup of it would be none."""
-    body = _body(conn, key)
+    try:
+        body = _body(conn, key)
+    except (apsw.CorruptError, StoreUnreadable) as error:  # its pages: others may be whole
+        told = error.message if isinstance(error, StoreUnreadable) else str(error)
+        faults.append(f"the body {key[:12]}… cannot be read: {told}")
+        return
     wrong = tuple(_wrong(body))
     faults += wrong
     if not wrong:

@@ -28,6 +28,7 @@ from pipeline.store.migrate import SCHEMA_VERSION
 from pipeline.store.packs import assemble, fill
 from pipeline.store.snapshot import sync
 from supervisor.backups import files, swap
+from supervisor.backups.archive import readable
 from supervisor.backups.check import restore_checked
 from supervisor.backups.folder import Backup, Folder
 from supervisor.backups.swap import Move, Plan
@@ -228,18 +229,19 @@ def _archive(chosen: _Chosen) -> tuple[Path, int, tuple[str, ...]]:
     """The archive to go on with, how many bodies it got, and what is missing in it.
 
     One that is sound is kept and filled up: bodies go by the hash of their bytes, so that none can be an older one, and
-    those fetched since the backup are only there. Any other is made anew from the packs.
+    those fetched since the backup are only there. Any other is made anew from the packs. A damaged pack keeps nobody
+    from what the others hold.
     """
-    packs = chosen.folder.packs()
+    packs, unreadable = readable(chosen.folder)
     if chosen.archive.exists():
         try:
             if schema_of(chosen.archive) > 0 and not examine(chosen.archive):
                 filled = fill(chosen.archive, packs)
-                return chosen.archive, filled.bodies, filled.faults
+                return chosen.archive, filled.bodies, (*unreadable, *filled.faults)
         except StoreError:
             pass  # it is made anew
     made = assemble(packs, chosen.scratch / "archive.db")
-    return chosen.scratch / "archive.db", made.bodies, made.faults
+    return chosen.scratch / "archive.db", made.bodies, (*unreadable, *made.faults)
 
 
 def _totals(folder: Folder) -> dict[str, int]:
@@ -252,8 +254,13 @@ def _totals(folder: Folder) -> dict[str, int]:
 
 def _plan(chosen: _Chosen, aside: Path, report: Restored, *, is_rebuilt: bool) -> Plan:
     replaced = [chosen.library] + ([chosen.archive] if is_rebuilt else [])
-    away = [path.with_name(path.name + ending) for path in replaced for ending in _BESIDE]
-    away.append(chosen.config.folder / MARK)  # where there is one
+    aside_as = {chosen.library: chosen.library.name, chosen.archive: _other_than(chosen.library, chosen.archive.name)}
+    away = [
+        Move(source=f"{path}{ending}", target=str(aside / f"{aside_as[path]}{ending}"))
+        for path in replaced
+        for ending in _BESIDE
+    ]
+    away.append(Move(source=str(chosen.config.folder / MARK), target=str(aside / MARK)))  # where there is one
     # The library last: whoever should look past restoring.json finds none before all else is there.
     into = [(chosen.scratch / EXPORT, aside / EXPORT)]
     into += [(chosen.scratch / "archive.db", chosen.archive)] if is_rebuilt else []
@@ -261,7 +268,12 @@ def _plan(chosen: _Chosen, aside: Path, report: Restored, *, is_rebuilt: bool) -
     return Plan(
         scratch=str(chosen.scratch),
         aside=str(aside),
-        away=tuple(Move(source=str(path), target=str(aside / path.name)) for path in away),
+        away=tuple(away),
         into=tuple(Move(source=str(source), target=str(target)) for source, target in into),
         report=msgspec.Raw(msgspec.json.encode(report)),
     )
+
+
+def _other_than(library: Path, name: str) -> str:
+    """Both files may have one name, in two folders; aside they lie in one."""
+    return f"archive-{name}" if name == library.name else name
