@@ -44,6 +44,7 @@ def copy(config: Config, *, clock: Clock, log: Logger) -> Copied:
     folder = Folder(config.backups)
     try:
         with folder.locked():
+            _check_apart(config)
             done = _copy(folder, _place(folder, config.backup.copy_to), config.backup.copy_to, clock)
     except AtlasError as error:
         # Expected: whoever called tells it, and no traceback says more.
@@ -85,6 +86,13 @@ def _deletions(folder: Folder, packs: Sequence[str]) -> Deletions:
         backups=tuple(name for name in retired.backups if moment_of(name) is not None and name not in here),
         packs=tuple(name for name in retired.packs if Folder.is_pack(name) and name not in packs),
     )
+
+
+def _check_apart(config: Config) -> None:
+    """Among the library's own files a copy would be none, and its folders would lie between them."""
+    to = config.backup.copy_to
+    if to.startswith("/") and Path(to).resolve() == config.folder.resolve():
+        raise BackupFailed("[backup] copy_to is the data folder itself", hint="name one on another disk")
 
 
 def _place(folder: Folder, to: str) -> Place:

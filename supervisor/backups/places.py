@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,17 +53,20 @@ class Directory:
 
     def bring(self, backups: Sequence[str], packs: Sequence[str]) -> None:
         there = self._there
-        if there.path.resolve() == self._here.path.resolve():
-            raise BackupFailed("[backup] copy_to is the folder of the backups itself", hint="name another one")
+        if there.path.resolve().is_relative_to(self._here.path.resolve()):
+            inside = "" if there.path.resolve() == self._here.path.resolve() else "inside "
+            raise BackupFailed(
+                f"[backup] copy_to is {inside}the folder of the backups itself", hint="name one on another disk"
+            )
         if not there.path.is_dir():
             raise BackupFailed(
                 f"{there.path} is not there, or is no folder",
                 hint="make it, or mount its disk: it is not made unasked, for then an unmounted disk would go unseen",
             )
         with there.locked(leftovers=COPYING), files.room_told(there.path):
-            has = {pack.name for pack in there.packs()}
+            has = {pack.name: pack.stat().st_size for pack in there.packs()}
             for name in packs:
-                if name not in has:
+                if has.get(name) != (self._here.archive / name).stat().st_size:
                     self._bring_pack(name)
             for name in backups:
                 self._bring_backup(name)
@@ -84,6 +88,7 @@ class Directory:
     def _bring_backup(self, name: str) -> None:
         source, target = self._here.path / name, self._there.path / name
         if target.is_dir():
+            self._mend(source, target)
             self._renew_check(source, target)
             return
         files.need(self._there.path, (source / DATABASE).stat().st_size, f"the backup {name}")
@@ -91,6 +96,17 @@ class Directory:
         for each in (DATABASE, MANIFEST, CHECK):
             _copied(source / each, aside / each)
         self._there.publish(aside, name)
+
+    def _mend(self, source: Path, target: Path) -> None:
+        """What was lost or cut short there comes again, the manifest last."""
+        for each in (DATABASE, MANIFEST):
+            if _size(target / each) != _size(source / each):
+                files.need(self._there.path, _size(source / each), f"the backup {source.name}")
+                aside = self._there.aside(source.name)
+                _copied(source / each, aside / each)
+                (aside / each).rename(target / each)
+                sync(target)
+                aside.rmdir()
 
     def _renew_check(self, source: Path, target: Path) -> None:
         with contextlib.suppress(BackupDamaged):
@@ -106,6 +122,14 @@ class Directory:
                     there.delete(there.path / name)
             for name in names.packs:
                 (there.archive / name).unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    """-1 for what is not there, or no plain file."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        return found.st_size if stat.S_ISREG(found.st_mode) else -1
+    return -1
 
 
 def _copied(source: Path, target: Path) -> str:

@@ -134,6 +134,30 @@ def test_merged_packs_go_there_too(hands: Hands, kept: Library, there: Path, mon
     assert len(Folder(there).packs()) == 1
 
 
+def test_what_was_lost_or_cut_short_there_comes_again(hands: Hands, there: Path) -> None:
+    made = hands.make().backup
+    copied(hands, str(there))
+    whole = contents(there)
+    (there / made.id / "atlas.db.zst").unlink()
+    (there / made.id / "manifest.json").write_bytes(b"{")
+    (there / made.id / "check.json").unlink()
+    (pack,) = Folder(there).packs()
+    pack.write_bytes(b"cut")
+    copied(hands, str(there))
+    assert contents(there) == whole
+
+
+@pytest.mark.parametrize("where", ["backups", "backups/copy", "backups/archive", "."])
+def test_a_copy_among_what_it_is_a_copy_of_is_refused(hands: Hands, where: str) -> None:
+    hands.make()
+    place = (hands.config.folder / where).resolve()
+    place.mkdir(exist_ok=True)
+    before = {path for path in hands.config.folder.rglob("*") if path.name != ".lock"}
+    with pytest.raises(BackupFailed, match="copy_to is .*itself"):
+        copied(hands, str(place))
+    assert {path for path in hands.config.folder.rglob("*") if path.name != ".lock"} == before
+
+
 def test_a_disk_that_is_not_mounted_goes_not_unseen(hands: Hands, there: Path) -> None:
     hands.make()
     there.rmdir()
