@@ -17,7 +17,8 @@ DATABASE: Final = "atlas.db.zst"
 BYTES_MOST: Final = 4_194_304  # of either file: one of Atlas has some kilobytes
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-Bytes = Annotated[int, msgspec.Meta(ge=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Wall = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]  # ms; up to the year 9999
 T = TypeVar("T")
 
 
@@ -46,7 +47,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     id: str
-    made_at: int  # wall ms
+    made_at: Wall
     release: str
     database: DatabaseFile
     evidence: Evidence
@@ -58,7 +59,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """How the last check of a backup went. `faults` empty: it was restored, and is what it was."""
 
     format: int = FORMAT
-    checked_at: int  # wall ms
+    checked_at: Wall
     release: str
     faults: tuple[str, ...]
     seconds: float

@@ -23,7 +23,7 @@ from pipeline.store import regain, since
 from pipeline.store.damage import MARK
 from pipeline.store.deep import examine, schema_of
 from pipeline.store.figures import BACKUP, BACKUP_VERIFIED
-from pipeline.store.library import alone
+from pipeline.store.library import UNFINISHED, alone
 from pipeline.store.migrate import SCHEMA_VERSION
 from pipeline.store.packs import assemble, fill
 from pipeline.store.snapshot import sync
@@ -127,7 +127,8 @@ def _restore(chosen: _Chosen) -> Restored:
             plan = _prepare(chosen, aside)
             swap.begin(folder, plan)
     except BaseException:
-        shutil.rmtree(chosen.scratch, ignore_errors=True)
+        if not (folder / UNFINISHED).exists():  # else it is decided, and what is to move is needed: see `swap`
+            shutil.rmtree(chosen.scratch, ignore_errors=True)
         raise
     chosen.say("putting it in its place")
     swap.finish(folder, plan)

@@ -62,7 +62,7 @@ def unfinished(folder: Path) -> Plan | None:
 
 def finish(folder: Path, plan: Plan) -> None:
     """Do what is left of it. May be called again after whatever cut it off."""
-    _check(plan)
+    _check(folder, plan)
     aside = Path(plan.aside)
     aside.mkdir(mode=0o700, exist_ok=True)
     sync_folder(folder)
@@ -81,8 +81,14 @@ def finish(folder: Path, plan: Plan) -> None:
     shutil.rmtree(plan.scratch, ignore_errors=True)
 
 
-def _check(plan: Plan) -> None:
+def _check(folder: Path, plan: Plan) -> None:
     """Before anything moves: each restored file is where it was made, or in its place already."""
+    made_in = Path(plan.aside).parent
+    if made_in.resolve() != folder.resolve():
+        raise RestoreUnfinished(
+            f"{folder / UNFINISHED} belongs to {made_in}: the folder was copied or moved before that restore had ended",
+            hint=f"finish it there; or move the folder back to {made_in}, run atlas restore, then move it again",
+        )
     gone = [move.target for move in plan.into if not any(map(os.path.lexists, (move.source, move.target)))]
     if gone:
         raise RestoreUnfinished(

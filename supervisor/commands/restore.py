@@ -17,7 +17,7 @@ from supervisor.exits import Exit
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 when it is done, 1 when it is done and not all could be brought back."""
+    """Exit 0 when it is done, 1 when it is done and not all could be brought back, or another one was finished."""
     config = load_settings(args, quiet=args.json).config
     as_owner(config)
     done = restore(config, args.id, clock=SystemClock(), random=system_random, say=_say)
@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
         output.json(done)
     else:
         _tell(done, args.id)
-    return Exit.FAILED if done.doubts or done.unreadable else Exit.OK
+    is_other = args.id not in (None, done.backup)
+    return Exit.FAILED if done.doubts or done.unreadable or is_other else Exit.OK
 
 
 def _all_since(done: Restored) -> int:

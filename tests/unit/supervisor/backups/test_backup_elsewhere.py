@@ -153,7 +153,7 @@ def test_a_copy_among_what_it_is_a_copy_of_is_refused(hands: Hands, where: str) 
     place = (hands.config.folder / where).resolve()
     place.mkdir(exist_ok=True)
     before = {path for path in hands.config.folder.rglob("*") if path.name != ".lock"}
-    with pytest.raises(BackupFailed, match="copy_to is .*itself"):
+    with pytest.raises(BackupFailed, match=r"copy_to is .*itself"):
         copied(hands, str(place))
     assert {path for path in hands.config.folder.rglob("*") if path.name != ".lock"} == before
 

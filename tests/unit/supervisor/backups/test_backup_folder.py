@@ -158,3 +158,11 @@ def test_all_of_it_is_for_its_owner_alone(hands: Hands) -> None:
     os.umask(os.umask(0))
     for path in (hands.folder.path, *hands.folder.path.rglob("*")):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("made_at", [-1, 10**15, 10**30])
+def test_a_moment_that_no_clock_shows_is_no_manifest(hands: Hands, made_at: int) -> None:
+    hands.rewrite(hands.make().backup, made_at=made_at)
+    listing = hands.folder.listing()
+    assert listing.backups == ()
+    assert "manifest.json cannot be read" in listing.strangers[0].why
