@@ -126,6 +126,7 @@ class _Work:
                 if item_id is None:
                     raise errors.NotFound(f"there is no item {line.uid}")
                 self._mark(rows.integer(item_id), line.uid, line.marks)
+                self._save_again(rows.integer(item_id), line.raised_at)
             case FollowedSince():
                 self._follow(line)
             case _:
@@ -153,6 +154,10 @@ class _Work:
             raised = line.raised_at or now
             self._conn.execute("UPDATE items SET raised_at = ? WHERE id = ?", (raised, accepted.item_id))
             self._set_flags(accepted.item_id, line.marks)
+        self._conn.executemany(
+            "INSERT OR IGNORE INTO idempotency (key, request_hash, item_id, created_at) VALUES (?, ?, ?, ?)",
+            [(each.key, each.request_hash, accepted.item_id, each.created_at) for each in line.keys],
+        )
 
     def _keep_note(self, text: str, uid: str, now: int) -> Capture:
         content = text.encode()
@@ -193,6 +198,16 @@ class _Work:
                 intake.requeue(self._conn, item_id, now, self._queue)
         if marks.deleted_at is None and state == State.DONE:
             search.index(self._conn, item_id)
+
+    def _save_again(self, item_id: int, raised_at: int | None) -> None:
+        """What had failed and was saved again is tried again: that, too, was accepted."""
+        if raised_at is None:
+            return
+        self._conn.execute("UPDATE items SET raised_at = ? WHERE id = ?", (raised_at, item_id))
+        state, deleted_at = self._conn.execute("SELECT state, deleted_at FROM items WHERE id = ?", (item_id,)).get
+        is_over = state == State.DEAD or (state == State.DUPLICATE and intake.original(self._conn, item_id) is None)
+        if is_over and deleted_at is None:
+            intake.requeue(self._conn, item_id, self._clock.wall_ms(), self._queue)
 
     def _set_flags(self, item_id: int, marks: Marks) -> None:
         self._conn.execute(

@@ -40,6 +40,14 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] | None = ()
 
 
+class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An Idempotency-Key that an item was saved with: who asks again with it must not save it twice."""
+
+    key: str
+    request_hash: str
+    created_at: int
+
+
 class SavedSince(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="item", omit_defaults=True):
     """An item. `uid` and `saved_at` are None where all that could be read is its address."""
 
@@ -53,13 +61,15 @@ class SavedSince(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", ta
     saved_at: Moment = None
     raised_at: Moment = None
     marks: Marks = Marks()
+    keys: tuple[RequestKey, ...] = ()
 
 
 class MarkedSince(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="marks", omit_defaults=True):
-    """An item of the backup that a person has marked otherwise since, as it was in the end."""
+    """An item of the backup that a person has marked otherwise or saved again since, as it was in the end."""
 
     uid: str
     marks: Marks
+    raised_at: Moment = None  # when it was saved again
 
 
 class FollowedSince(msgspec.Struct, frozen=True, kw_only=True, tag_field="what", tag="feed", omit_defaults=True):
@@ -188,28 +198,34 @@ class _Export:
         except (msgspec.ValidationError, UnicodeDecodeError):
             self._doubt(f"item {item_id} holds what no item of Atlas holds")
             return
-        was = self._marks_in_backup(saved.uid or "")
-        if was is None:
+        known = self._in_backup(saved.uid or "")
+        if known is None:
             if saved.marks.deleted_at is None:
                 self._write(self._with_text(item_id, saved))
-        elif saved.marks.tags is not None and saved.marks != was:
-            self._write(MarkedSince(uid=saved.uid or "", marks=saved.marks))
+            return
+        was, raised_at = known
+        again = saved.raised_at if (saved.raised_at or 0) > raised_at else None
+        if saved.marks.tags is not None and (saved.marks != was or again is not None):
+            self._write(MarkedSince(uid=saved.uid or "", marks=saved.marks, raised_at=again))
 
     def _saved(self, item_id: int, row: rows.Row) -> SavedSince:
         values = dict(zip(_NAMES, row, strict=True))
         marks = {name: values.pop(name) for name in ("read_at", "starred_at", "archived_at", "deleted_at")}
         del values["id"]
         tags = _tags(self._present, item_id)
-        return msgspec.convert({"what": "item", **values, "marks": marks | {"tags": tags}}, SavedSince)
+        keys = _keys(self._present, item_id)
+        return msgspec.convert({"what": "item", **values, "marks": marks | {"tags": tags}, "keys": keys}, SavedSince)
 
-    def _marks_in_backup(self, uid: str) -> Marks | None:
-        sql = "SELECT id, read_at, starred_at, archived_at, deleted_at FROM items WHERE uid = ?"
+    def _in_backup(self, uid: str) -> tuple[Marks, int] | None:
+        """The marks of an item there, and when it was last saved."""
+        sql = "SELECT id, read_at, starred_at, archived_at, deleted_at, raised_at FROM items WHERE uid = ?"
         found = self._known.execute(sql, (uid,)).fetchone()
         if found is None:
             return None
         names = ("read_at", "starred_at", "archived_at", "deleted_at")
-        marks = dict(zip(names, found[1:], strict=True))
-        return msgspec.convert(marks | {"tags": _tags(self._known, rows.integer(found[0]))}, Marks)
+        marks = dict(zip(names, found[1:-1], strict=True))
+        tags = _tags(self._known, rows.integer(found[0]))
+        return msgspec.convert(marks | {"tags": tags}, Marks), rows.integer(found[-1])
 
     def _take_address(self, item_id: int) -> None:
         """Of an item whose row is gone its canonical address may be left."""
@@ -299,6 +315,16 @@ def _rows(conn: apsw.Connection, sql: str, *values: rows.SqlValue) -> list[rows.
 def _tags(conn: apsw.Connection, item_id: int) -> tuple[str, ...] | None:
     found = _rows(conn, "SELECT tag FROM tags WHERE item_id = ? ORDER BY tag", item_id)
     return None if found is None else tuple(rows.text(tag) for (tag,) in found)
+
+
+def _keys(conn: apsw.Connection, item_id: int) -> list[dict[str, rows.SqlValue]]:
+    """None where they cannot be read: then who asks again saves again, and nothing is lost."""
+    found = _rows(conn, "SELECT key, request_hash, created_at FROM idempotency WHERE item_id = ?", item_id)
+    return [
+        {"key": key, "request_hash": request_hash, "created_at": created_at}
+        for key, request_hash, created_at in found or ()
+        if isinstance(key, str) and isinstance(request_hash, str) and isinstance(created_at, int)
+    ]
 
 
 def _last_id(conn: apsw.Connection) -> int:
