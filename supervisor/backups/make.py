@@ -13,7 +13,7 @@ import msgspec
 from observability.log import Logger
 from observability.names import Event
 from pipeline.clock import Clock
-from pipeline.errors import AtlasError, BackupFailed, StoreError
+from pipeline.errors import AtlasError, BackupFailed, StoreDamaged, StoreError
 from pipeline.store.damage import HINT, condemn, sound_library
 from pipeline.store.disk import reserve
 from pipeline.store.evidence import Evidence, gather
@@ -109,6 +109,10 @@ def _make_of(folder: Folder, config: Config, name: str, *, begun: float, made_at
         archive.add(folder, packed)
         (aside / PACKS).rmdir()
         backup = Backup(path=folder.publish(aside, name), manifest=manifest, check=found)
+    except StoreDamaged:
+        shutil.rmtree(aside, ignore_errors=True)
+        _is_damaged(config, clock)  # met before there was anything to check: what runs has to know it all the same
+        raise
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
