@@ -133,6 +133,11 @@ class Folder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.archive.mkdir(mode=0o700, exist_ok=True)
+        except PermissionError as error:
+            raise BackupFailed(
+                f"{self.path} belongs to somebody else, or lies in what does",
+                hint="call it as root (sudo) or as the owner of the data folder",
+            ) from error
         except OSError as error:
             raise BackupFailed(
                 f"{self.path} cannot be made: {error.strerror}", hint="let [backup] dir name another folder"

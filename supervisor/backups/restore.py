@@ -158,7 +158,11 @@ def _check_usable(chosen: _Chosen) -> None:
             hint="install that release or a newer one, or choose another backup: atlas backup list",
         )
     for path in (chosen.library, chosen.archive):
-        if not path.parent.is_dir() or path.parent.stat().st_dev != folder.stat().st_dev:
+        if not path.parent.is_dir():
+            raise BackupFailed(
+                f"there is no folder {path.parent} for {path.name}", hint="check [database] path, or make it: mkdir"
+            )
+        if path.parent.stat().st_dev != folder.stat().st_dev:
             raise BackupFailed(
                 f"{path} is on another disk than {folder}, so the files cannot be replaced all at once",
                 hint="let [database] name paths inside the data folder",

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
+from supervisor.exits import Exit
 from tests.unit.supervisor.kept import NOTE, Kept
 from tests.unit.supervisor.library import PAGE, damage
 
@@ -82,3 +83,12 @@ def test_library_and_archive_of_one_name_are_both_kept_aside(
     assert (aside / "x.db").read_bytes() == library
     assert (aside / "archive-x.db").read_bytes() == b"rubbish" * 1000
     assert bodies(kept.folder / "1" / "x.db") == 3
+
+
+def test_a_folder_that_is_not_there_is_not_called_another_disk(
+    kept: Kept, atlas: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLAS_DATABASE_PATH", "sub/atlas.db")
+    told = atlas("restore", kept.id)
+    assert told.code == Exit.FAILED
+    assert f"there is no folder {kept.folder / 'sub'}" in told.err

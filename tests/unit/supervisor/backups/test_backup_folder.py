@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import BackupBusy, BackupDamaged, NotFound
+from pipeline.errors import BackupBusy, BackupDamaged, BackupFailed, NotFound
 from supervisor.backups.folder import Folder, moment_of
 from supervisor.backups.manifest import Check, Manifest, decode
 from tests.unit.supervisor.backups.hands import Hands
@@ -166,3 +166,13 @@ def test_a_moment_that_no_clock_shows_is_no_manifest(hands: Hands, made_at: int)
     listing = hands.folder.listing()
     assert listing.backups == ()
     assert "manifest.json cannot be read" in listing.strangers[0].why
+
+
+def test_a_folder_of_somebody_else_is_not_advised_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_arguments: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuses)
+    with pytest.raises(BackupFailed, match="belongs to somebody else") as caught:
+        Folder(tmp_path / "backups").create()
+    assert "sudo" in caught.value.hint
