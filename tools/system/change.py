@@ -3,15 +3,17 @@ when the other one does not stay well. Only the code goes back: migrations add, 
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tools.system import health, services, units
+from tools.system import health, history, services, units
 from tools.system import release as releases
 from tools.system.layout import API, WORKER, Layout
 from tools.system.machine import Refused, nameservers, say, systemctl
@@ -75,6 +77,19 @@ def runs_well(release: Release, chosen: Settings) -> bool:
     )
 
 
+def is_in_use(layout: Layout, release: Release) -> bool:
+    """Whether a role runs from it, or would when it is started."""
+    current = releases.current(layout)
+    is_next = current is not None and current.id == release.id
+    return is_next or any(release_of(state(role).pid) == release.folder.resolve() for role in (WORKER, API))
+
+
+def failed(layout: Layout, what: str, before: Release, after: Release) -> None:
+    """Say in the history what became of it."""
+    outcome = "it is in place, and not known to be well" if is_in_use(layout, after) else "what ran before runs"
+    history.note(layout, what, before, after, f"failed; {outcome}")
+
+
 class Change:
     """One change of the release that runs. `before` is what it goes back to."""
 
@@ -93,11 +108,12 @@ class Change:
                 self._restart(role, self._after)
             self._watch()
         except BaseException as error:
-            with _undisturbed():
+            with undisturbed():
                 say(f"{self._after.id} is not well: {error}")
                 self._back()
             raise
-        services.note(self._layout, self._after)
+        with undisturbed():
+            self._note(self._after)
 
     def _put_in_place(self, release: Release) -> None:
         releases.switch(self._layout, release)
@@ -106,18 +122,40 @@ class Change:
         systemctl("reset-failed", WORKER, API, check=False)
 
     def _back(self) -> None:
-        """At once: nothing waits for what does not work."""
-        begun = time.monotonic()
-        self._put_in_place(self._before)
+        """At once: nothing waits for what does not work. What fails keeps nothing after it from being done."""
+        begun, faults = time.monotonic(), list[str]()
+        steps = (
+            partial(releases.switch, self._layout, self._before),
+            partial(self._put_in_place, self._before),
+            self._previous_again,
+            partial(self._restart_other, WORKER, self._before),
+            partial(self._restart_other, API, self._before),
+            partial(self._wait_well, HEALTHY_SECONDS),
+        )
+        for step in steps:
+            try:
+                step()
+            except (Refused, OSError) as error:
+                faults.append(str(error))
+        if faults:
+            what = f"went back to {self._before.id}, which is not well either: {'; '.join(faults)}"
+            raise NotWell(what, "see: sudo just status; sudo just logs")
+        self._note(self._before)
+        say(f"went back: {self._before.id} runs again and is well, after {time.monotonic() - begun:.1f} s")
+
+    def _previous_again(self) -> None:
         if self._previous is not None:
             releases.point(self._layout.previous, self._previous)
-        for role in (WORKER, API):
-            if release_of(state(role).pid) != self._before.folder.resolve():
-                systemctl("kill", "--signal=KILL", role, check=False)
-                self._restart(role, self._before)
-        self._wait_well(HEALTHY_SECONDS)
-        services.note(self._layout, self._before)
-        say(f"went back: {self._before.id} runs again and is well, after {time.monotonic() - begun:.1f} s")
+
+    def _restart_other(self, role: str, release: Release) -> None:
+        """Unless it runs from that release already."""
+        if release_of(state(role).pid) != release.folder.resolve():
+            systemctl("kill", "--signal=KILL", role, check=False)
+            self._restart(role, release)
+
+    def _note(self, release: Release) -> None:
+        with contextlib.suppress(OSError):  # without it, the next install-system starts the roles anew
+            services.note(self._layout, release)
 
     def _restart(self, role: str, release: Release) -> None:
         """Raises NotWell as soon as the role ends, or is not ready in its time."""
@@ -171,6 +209,8 @@ def interruptible() -> Iterator[None]:
     """A signal, or a lost connection, ends the block with an error as any other: nothing is left half done."""
 
     def interrupt(number: int, _frame: object) -> None:
+        for each in SIGNALS:  # a second one would cut off what mends the first
+            signal.signal(each, signal.SIG_IGN)
         raise Refused(f"interrupted by {signal.Signals(number).name}", code=128 + number)
 
     with _handled(interrupt):
@@ -178,7 +218,8 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
+    """Signals are of no effect in the block, nor for what it runs."""
     with _handled(signal.SIG_IGN):
         yield
 

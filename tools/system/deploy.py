@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 from tools.system import aside, history, interpreter, services, units
 from tools.system import release as releases
-from tools.system.change import Change, interruptible, runs_well
+from tools.system.change import Change, failed, interruptible, is_in_use, runs_well, undisturbed
 from tools.system.layout import BACKUP, Layout
 from tools.system.machine import Refused, main, need_root, need_systemd, only_one, run, say
 from tools.system.release import Checkout, Release
@@ -67,9 +67,10 @@ def deploy(args: argparse.Namespace) -> None:
             _try(layout, before, after, with_backup=not args.no_backup)
             Change(layout, chosen, before=before, after=after).make()
         except BaseException:
-            history.note(layout, "deploy", before, after, "failed; what ran before runs")
-            if is_new:
-                releases.remove(after)
+            with undisturbed():
+                failed(layout, "deploy", before, after)
+                if is_new and not is_in_use(layout, after):
+                    releases.remove(after)
             raise
         history.note(layout, "deploy", before, after, "ok")
         for removed in releases.prune(layout, KEPT):

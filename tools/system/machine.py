@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import ipaddress
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LEAST_SYSTEMD = 252
@@ -36,6 +38,9 @@ def main(job: Callable[[], None]) -> int:
     except Refused as refused:
         say_error(refused.what + (f" ({refused.hint})" if refused.hint else ""))
         return refused.code
+    except OSError as error:  # the disk is full, or read-only
+        say_error(str(error))
+        return TRY_LATER if error.errno in (errno.ENOSPC, errno.EDQUOT) else UNAVAILABLE
     except KeyboardInterrupt:
         say_error("interrupted; the same command goes on from here")
         return 130
@@ -43,11 +48,22 @@ def main(job: Callable[[], None]) -> int:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    _tell(sys.stdout, text)
 
 
 def say_error(text: str) -> None:
-    print(f"atlas: {text}", file=sys.stderr, flush=True)
+    _tell(sys.stderr, f"atlas: {text}")
+
+
+def _tell(stream: TextIO, text: str) -> None:
+    """Whoever reads along may have hung up: what is being done is done to its end all the same."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def run(

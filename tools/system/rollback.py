@@ -12,7 +12,7 @@ if __name__ == "__main__":
 
 from tools.system import aside, history, services, units
 from tools.system import release as releases
-from tools.system.change import Change, interruptible, runs_well
+from tools.system.change import Change, failed, interruptible, runs_well, undisturbed
 from tools.system.layout import Layout
 from tools.system.machine import Refused, main, need_root, need_systemd, only_one, say
 from tools.system.release import Release
@@ -46,7 +46,8 @@ def rollback(args: argparse.Namespace) -> None:
         try:
             Change(layout, chosen, before=before, after=target).make()
         except BaseException:
-            history.note(layout, "rollback", before, target, "failed; what ran before runs")
+            with undisturbed():
+                failed(layout, "rollback", before, target)
             raise
         history.note(layout, "rollback", before, target, "ok")
     say(f"{target.id} runs. Forward to {before.id} again: sudo just rollback {before.id}")
