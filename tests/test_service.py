@@ -15,6 +15,7 @@ import pytest
 TOOLS = ("sh", "dirname", "date")
 ROLES = "atlas-api.socket atlas-worker.service atlas-api.service"
 TIMERS = "atlas-scheduler.timer atlas-backup.timer"
+FORGIVEN = "systemctl reset-failed atlas-*"
 STOPPED = (
     f"systemctl stop atlas-api.socket atlas-api.service {TIMERS} atlas-backup-drill.timer atlas-worker.service "
     "atlas-scheduler.service atlas-backup.service atlas-backup-drill.service atlas-backup-copy.service"
@@ -103,9 +104,10 @@ def test_without_root_it_says_so_in_one_line_and_asks_nothing_of_systemd(machine
     assert machine.asked() == []
 
 
-def test_start_starts_the_socket_the_roles_and_the_timers(machine: Machine) -> None:
+def test_start_starts_the_socket_the_roles_and_the_timers_also_what_was_given_up(machine: Machine) -> None:
     assert machine.service("start") == (0, "", "")
-    (line,) = machine.asked()
+    forgiven, line = machine.asked()
+    assert forgiven == FORGIVEN
     assert line == f"systemctl start {ROLES} {TIMERS} atlas-backup-drill.timer"
 
 
@@ -116,7 +118,11 @@ def test_stop_stops_the_socket_first_for_the_next_connection_would_start_the_api
 
 def test_restart_is_the_worker_then_the_api_and_leaves_the_socket_open(machine: Machine) -> None:
     assert machine.service("restart") == (0, "", "")
-    assert machine.asked() == ["systemctl restart atlas-worker.service", "systemctl restart atlas-api.service"]
+    assert machine.asked() == [
+        FORGIVEN,
+        "systemctl restart atlas-worker.service",
+        "systemctl restart atlas-api.service",
+    ]
 
 
 def test_what_systemd_refuses_is_the_end_of_it(machine: Machine) -> None:
@@ -174,6 +180,7 @@ def test_a_restore_stops_everything_and_starts_again_what_ran_whatever_became_of
     assert asked == [
         STOPPED,
         "atlas restore 20261125-030000",
+        FORGIVEN,
         f"systemctl start {ROLES} {TIMERS}",
     ]
 
@@ -181,7 +188,22 @@ def test_a_restore_stops_everything_and_starts_again_what_ran_whatever_became_of
 def test_a_restore_leaves_stopped_what_was_stopped(machine: Machine) -> None:
     machine.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
     assert machine.service("restore", "20261125-030000")[0] == 0
-    assert machine.asked()[-1] == "atlas restore 20261125-030000"
+    assert machine.asked()[-2:] == ["atlas restore 20261125-030000", FORGIVEN]
+
+
+@pytest.mark.parametrize("number", ["HUP", "INT", "TERM"])
+def test_a_restore_that_is_interrupted_starts_again_what_ran(machine: Machine, number: str) -> None:
+    machine.program("systemctl", 'case "$*" in *is-active*-drill*) exit 3 ;; esac')
+    machine.program("atlas", f"kill -s {number} $PPID", "exit 130")
+    assert machine.service("restore", "20261125-030000")[0] == 130
+    assert machine.asked()[-1] == f"systemctl start {ROLES} {TIMERS}"
+
+
+def test_a_stop_that_fails_is_followed_by_no_restore_and_what_ran_is_started_again(machine: Machine) -> None:
+    machine.program("systemctl", 'case "$*" in stop*) exit 4 ;; *is-active*-drill*) exit 3 ;; esac')
+    assert machine.service("restore", "20261125-030000")[0] == 4
+    assert "atlas restore 20261125-030000" not in machine.asked()
+    assert machine.asked()[-1] == f"systemctl start {ROLES} {TIMERS}"
 
 
 def test_services_that_do_not_come_back_after_a_restore_are_told(machine: Machine) -> None:
