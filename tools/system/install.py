@@ -43,6 +43,7 @@ def install(args: argparse.Namespace) -> None:
         built = _current(layout) if args.units else _built(layout, args)
         users_and_folders(layout, built)
         chosen = units.settings(layout, built)
+        services.need_free_address(chosen)
         has_switched = release.switch(layout, built)
         say(f"/opt/atlas/current is {built.id}" if has_switched else f"/opt/atlas/current is {built.id} already")
         written = units.install(layout, built, chosen, resolvers)

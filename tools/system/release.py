@@ -54,14 +54,22 @@ class Checkout:
         """The checkout in `folder` at a commit. Refused when git does not know `ref`."""
         if not (folder / ".git").exists():
             return cls(folder, "", _checksum(folder), is_dirty=False)
-        commit = _git(folder, "rev-parse", "--verify", f"{ref}^{{commit}}")
+        command = (*_git_in(folder), "rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+        found = run(*command, check=False)
+        if found.returncode == 1:
+            raise Refused(f"{ref!r} is no commit, branch or tag of {folder}", "fetched it? git fetch")
+        commit = (found if found.returncode == 0 else run(*command)).stdout.strip()
         dirty = ref == "HEAD" and bool(_git(folder, "status", "--porcelain"))
         return cls(folder, commit, commit, is_dirty=dirty)
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    return run(*_git_in(folder), *arguments).stdout.strip()
+
+
+def _git_in(folder: Path) -> tuple[str, ...]:
     # Root may look into the checkout of somebody else, whom it trusts to have what it is to install.
-    return run("git", "-c", f"safe.directory={folder}", "-C", folder, *arguments).stdout.strip()
+    return ("git", "--no-optional-locks", "-c", f"safe.directory={folder}", "-C", str(folder))
 
 
 # Building

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
 
 from tools.system.layout import API, ENABLED, SOCKET, TIMERS, WORKER, Layout
-from tools.system.machine import Refused, systemctl
+from tools.system.machine import CONFIG, Refused, systemctl
 from tools.system.release import Release
 from tools.system.units import Settings, listen_stream
 
+_IP_FREEBIND = 15  # as FreeBind= in atlas-api.socket: an address that the machine gets later
 _STATE = "started"  # under /opt/atlas: what the services were last started with
 
 
@@ -47,6 +49,22 @@ def need_same_address(chosen: Settings) -> None:
     if listens != wanted:
         found = f"atlas-api.socket listens on {listens}" if listens else "atlas-api.socket does not listen"
         raise Refused(f"{found}, and the configuration says {wanted}", "first: sudo just install-system --units")
+
+
+def need_free_address(chosen: Settings) -> None:
+    """Refused when another program has the port: the socket would be stopped, and listen nowhere."""
+    listens, wanted = _listens(), listen_stream(chosen.host, chosen.port)
+    if listens.rpartition(":")[2] == str(chosen.port):
+        return  # what has it is the socket itself
+    host = wanted.rpartition(":")[0].strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        try:
+            tried.bind((host, chosen.port))
+        except OSError as error:
+            what = f"[api] {wanted} cannot be listened on: {error.strerror}"
+            raise Refused(what, "choose another port, or stop what uses it", code=CONFIG) from error
 
 
 def restart() -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])  # the checkout, in place of this folder
 
+from tools.system import units
 from tools.system.layout import ENABLED, RUNNING, Layout
-from tools.system.machine import main, need_root, need_systemd, only_one, run, say, systemctl
+from tools.system.machine import Refused, main, need_root, need_systemd, only_one, run, say, systemctl
 
 
 def arguments() -> argparse.Namespace:
@@ -47,16 +48,27 @@ def uninstall(args: argparse.Namespace) -> None:
         say(f"Kept, with the user atlas: {', '.join(map(str, kept))}. To remove them: just uninstall --purge-data")
         return
     for folder in kept:
-        shutil.rmtree(folder, ignore_errors=True)
+        purge(folder)
     run("userdel", "atlas", check=False)
     say(f"Removed for good: {', '.join(map(str, kept))}, and the user atlas.")
 
 
+def purge(folder: Path) -> None:
+    """Remove a folder with all that is in it, also where a symlink leads to; a mount point stays, empty. Refused when
+    anything is left: it must not be taken for removed."""
+    real = folder.resolve()
+    shutil.rmtree(real, ignore_errors=True)
+    if folder.is_symlink():
+        folder.unlink()
+    left = sum(1 for path in real.rglob("*") if not path.is_dir()) if real.exists() else 0
+    if left:
+        raise Refused(f"not all of {real} could be removed: {left} files are left", "remove it by hand")
+
+
 def files(layout: Layout) -> list[Path]:
     """Every file of ours outside /opt/atlas and the folders that are kept."""
-    ours = [path for path in layout.units.glob("atlas-*.*") if path.is_file()]
     command = [layout.command] if _is_ours(layout.command) else []
-    return [*ours, layout.worker_drop_in, *layout.snippets.values(), *command]
+    return [*units.ours(layout), layout.worker_drop_in, *layout.snippets.values(), *command]
 
 
 def _is_ours(command: Path) -> bool:

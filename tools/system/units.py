@@ -12,6 +12,8 @@ from tools.system.layout import SOCKET, Layout
 from tools.system.machine import CONFIG, STUB_ADDRESS, Refused, run
 from tools.system.release import Release
 
+USER = "atlas"
+_OURS = "Description=Atlas: "  # in each unit of ours, and of any release
 _LISTEN = "ListenStream=127.0.0.1:7444\n"
 _COMMAND = """\
 #!/bin/sh
@@ -32,6 +34,7 @@ class Settings:
 
 def settings(layout: Layout, release: Release) -> Settings:
     """The installation's settings as this release reads them. Refused with every fault when it does not accept them."""
+    _need_readable(layout.config)
     ran = run(release.launcher, "config", "check", environment=layout.environment, check=False)
     if ran.returncode != 0:
         raise Refused(ran.stderr.strip().removeprefix("atlas: "), code=ran.returncode or CONFIG)
@@ -39,6 +42,13 @@ def settings(layout: Layout, release: Release) -> Settings:
     values = {(each["section"], each["key"]): each["value"] for each in told}
     allowed = values["net", "allow_networks"]
     return Settings(values["api", "host"], values["api", "port"], tuple(allowed))
+
+
+def _need_readable(config: Path) -> None:
+    """Root reads everything, and the roles, when they are started anew, do not."""
+    if config.exists() and run("runuser", "-u", USER, "--", "test", "-r", config, check=False).returncode != 0:
+        what = f"the user {USER}, as whom the services run, cannot read {config}"
+        raise Refused(what, f"sudo chmod a+r {config}; secrets belong in {config.parent / 'credentials'}", code=CONFIG)
 
 
 def listen_stream(host: str, port: int) -> str:
@@ -93,8 +103,13 @@ def install(layout: Layout, release: Release, chosen: Settings, resolvers: tuple
 def _stale(layout: Layout, source: Path) -> list[Path]:
     """Units of ours that this release does not have any more."""
     known = {unit.name for unit in source.glob("atlas-*.*")}
-    ours = [path for path in layout.units.glob("atlas-*.*") if path.is_file() and not path.is_symlink()]
-    return [path for path in ours if path.name not in known]
+    return [path for path in ours(layout) if path.name not in known]
+
+
+def ours(layout: Layout) -> list[Path]:
+    """The units that we have written, and none that somebody else has called atlas-SOMETHING."""
+    found = [path for path in layout.units.glob("atlas-*.*") if path.is_file() and not path.is_symlink()]
+    return [path for path in found if _OURS in path.read_text(encoding="utf-8", errors="replace")]
 
 
 def _write(path: Path, text: str, mode: int) -> bool:

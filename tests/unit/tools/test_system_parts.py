@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.system import interpreter, units
+from tools.system import interpreter, services, uninstall, units
 from tools.system.health import is_well, wait
 from tools.system.layout import Layout
 from tools.system.machine import Refused, is_loopback, main, nameservers, need_resolver, only_one, run
@@ -120,10 +123,14 @@ def test_the_worker_may_reach_what_the_configuration_allows_and_a_resolver_elsew
 def test_units_are_written_once_and_those_of_another_release_are_removed(root: Path, tmp_path: Path) -> None:
     layout, release = Layout(tmp_path), Release("1", "1", "/usr/bin/python3", root)
     layout.units.mkdir(parents=True)
-    (layout.units / "atlas-gone.service").write_text("[Service]\n")
+    (layout.units / "atlas-gone.service").write_text("[Unit]\nDescription=Atlas: what another release had\n")
+    (layout.units / "atlas-maps.service").write_text("[Unit]\nDescription=Somebody else's\n")
     written = units.install(layout, release, CHOSEN, ("127.0.0.53",))
     assert {"atlas-api.socket", "atlas-worker.service", "atlas-gone.service", "alert"} <= set(written)
     assert not (layout.units / "atlas-gone.service").exists()
+    assert (layout.units / "atlas-maps.service").exists()
+    assert layout.units / "atlas-maps.service" not in uninstall.files(layout)
+    assert layout.units / "atlas-api.service" in uninstall.files(layout)
     assert units.install(layout, release, CHOSEN, ("127.0.0.53",)) == []
     assert units.install(layout, release, Settings("127.0.0.1", 80, ("10.0.0.0/8",)), ()) == [
         "atlas-api.socket",
@@ -142,6 +149,62 @@ def test_a_refusal_is_one_line_and_its_exit_code(capsys: pytest.CaptureFixture[s
     assert main(job) == 75
     assert capsys.readouterr().err == "atlas: it is too late (come tomorrow)\n"
     assert main(lambda: None) == 0
+
+
+def test_a_disk_that_is_full_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def job() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/opt/atlas/lock")
+
+    assert main(job) == 75
+    assert capsys.readouterr().err == "atlas: [Errno 28] No space left on device: '/opt/atlas/lock'\n"
+
+
+def test_a_port_that_another_program_has_is_refused_before_the_socket_is_stopped(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Settings("127.0.0.1", free_port, ())
+    monkeypatch.setattr(services, "_listens", lambda: "127.0.0.1:1")
+    services.need_free_address(chosen)
+    with socket.create_server(("127.0.0.1", free_port)):
+        with pytest.raises(Refused, match=f"127.0.0.1:{free_port} cannot be listened on: Address already in use"):
+            services.need_free_address(chosen)
+        monkeypatch.setattr(services, "_listens", lambda: f"127.0.0.1:{free_port}")
+        services.need_free_address(chosen)
+
+
+def test_a_configuration_that_the_services_cannot_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path)
+    layout.etc.mkdir(parents=True)
+    layout.config.write_text("")
+    asked: list[tuple[object, ...]] = []
+
+    def refused(*command: object, check: bool) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(units, "run", refused)
+    with pytest.raises(Refused, match="the user atlas, as whom the services run, cannot read") as error:
+        units.settings(layout, Release("1", "1", "python3", tmp_path))
+    assert error.value.code == 78
+    assert asked == [("runuser", "-u", "atlas", "--", "test", "-r", layout.config)]
+
+
+def test_what_is_removed_for_good_is_removed_also_behind_a_symlink(tmp_path: Path) -> None:
+    real, link = tmp_path / "disk/atlas", tmp_path / "atlas"
+    real.mkdir(parents=True)
+    (real / "atlas.db").write_text("private")
+    link.symlink_to(real)
+    uninstall.purge(link)
+    assert (real.exists(), link.is_symlink()) == (False, False)
+
+
+def test_what_could_not_be_removed_is_not_told_to_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "atlas.db").write_text("private")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(Refused, match="could be removed: 1 files are left"):
+        uninstall.purge(tmp_path)
 
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:

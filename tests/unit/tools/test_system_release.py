@@ -94,9 +94,10 @@ def test_a_checkout_without_git_is_copied_without_secrets_data_and_caches(layout
     assert release.build(layout, Checkout.at(checkout), PYTHON) != built
 
 
-def test_a_commit_that_does_not_exist_is_refused_in_gits_words(checkout: Path) -> None:
-    with pytest.raises(Refused, match="rev-parse"):
-        Checkout.at(checkout, "no-such-branch")
+@pytest.mark.parametrize("ref", ["no-such-branch", "x; y", "--help", ""])
+def test_a_commit_that_does_not_exist_is_refused_by_its_name(checkout: Path, ref: str) -> None:
+    with pytest.raises(Refused, match=f"^'{ref}' is no commit, branch or tag of "):
+        Checkout.at(checkout, ref)
 
 
 def test_half_a_release_is_none_and_is_removed_by_the_next_build(layout: Layout, checkout: Path) -> None:
