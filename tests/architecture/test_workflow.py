@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,3 +108,21 @@ def test_every_marker_is_run_by_ci_run() -> None:
     marked = {line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"]["markers"]}
     asked = " ".join(re.findall(r"-m '?([a-z ]+)", CI_RUN)).split()
     assert marked <= set(asked)
+
+
+def test_a_part_that_fails_in_whatever_way_fails_the_run_and_is_counted(tmp_path: Path) -> None:
+    begun = CI_RUN[CI_RUN.index("results=()") : CI_RUN.index("part 'environment'")]
+    ended = CI_RUN[CI_RUN.index("printf '\\n== how it ended") :]
+    parts = (
+        "part good within 20 echo '3 passed, 1 skipped in 1s'",
+        "part slow within 0.2 sleep 20",
+        "part silent within 20 false",
+        "part tests within 20 sh -c 'echo 1 failed, 2 passed, 1 error in 1s; exit 1'",
+    )
+    for some, code, sums in (
+        (parts, 1, "5 passed, 4 failed, 1 skipped"),
+        (parts[:1], 0, "3 passed, 0 failed, 1 skipped"),
+    ):
+        (tmp_path / "run").write_text("\n".join(["set -euo pipefail", begun, *some, ended]))
+        ran = subprocess.run(["bash", tmp_path / "run"], capture_output=True, text=True, timeout=60, check=False)
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (code, sums), ran.stdout + ran.stderr
