@@ -88,12 +88,16 @@ def build(layout: Layout, checkout: Checkout, interpreter: Path) -> Release:
     folder = layout.releases / _new_id(layout, checkout)
     folder.mkdir()
     say(f"building the release {folder.name} with {interpreter} (a minute for new packages)")
-    _fill(folder, checkout)
-    _take_environment(layout, folder, interpreter)
-    _environment(folder, interpreter)
-    release = Release(folder.name, checkout.source, str(interpreter), folder)
-    told = {name: value for name, value in asdict(release).items() if name != "folder"}
-    _write_last(folder / MARK, json.dumps(told) + "\n")
+    try:
+        _fill(folder, checkout)
+        _take_environment(layout, folder, interpreter)
+        _environment(folder, interpreter)
+        release = Release(folder.name, checkout.source, str(interpreter), folder)
+        told = {name: value for name, value in asdict(release).items() if name != "folder"}
+        _write_last(folder / MARK, json.dumps(told) + "\n")
+    except BaseException:
+        sweep(layout)  # at once: what filled the disk would keep it full
+        raise
     return release
 
 

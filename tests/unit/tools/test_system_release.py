@@ -108,6 +108,18 @@ def test_half_a_release_is_none_and_is_removed_by_the_next_build(layout: Layout,
     assert not half.exists()
 
 
+def test_a_build_that_fails_leaves_nothing_for_its_rest_would_keep_the_disk_full(
+    layout: Layout, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Refused("No space left on device")
+
+    monkeypatch.setattr(release, "_environment", full)
+    with pytest.raises(Refused, match="No space left"):
+        release.build(layout, Checkout.at(checkout), PYTHON)
+    assert list(layout.releases.iterdir()) == []
+
+
 def test_switching_notes_what_ran_before_and_switching_back_is_the_same_call(layout: Layout) -> None:
     old, new = made(layout, "1-old"), made(layout, "2-new")
     assert release.current(layout) is None
