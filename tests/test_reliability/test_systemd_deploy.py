@@ -145,7 +145,7 @@ def test_a_release_that_breaks_after_the_switch_is_taken_back_within_30_s_and_no
     assert machine.release() == before
     assert machine.is_well()
     assert all_there(machine, watched.seen)
-    assert "went back" not in machine.sh("readlink /opt/atlas/previous")
+    assert ref[:7] not in machine.sh("readlink /opt/atlas/previous || true")
 
 
 def test_a_deploy_that_is_killed_after_the_switch_is_completed_by_the_next(machine: Installed) -> None:

@@ -146,6 +146,8 @@ class Change:
     def _previous_again(self) -> None:
         if self._previous is not None:
             releases.point(self._layout.previous, self._previous)
+        else:
+            self._layout.previous.unlink(missing_ok=True)
 
     def _restart_other(self, role: str, release: Release) -> None:
         """Unless it runs from that release already."""

@@ -79,6 +79,7 @@ def test_units_that_cannot_be_written_back_keep_the_roles_from_nothing(
         Change(layout, CHOSEN, before=old, after=new).make()
     assert asked == [f"{WORKER} 1-old", f"{API} 1-old"]
     assert release.current(layout) == old
+    assert not layout.previous.is_symlink()  # as before: there is none to roll back to
 
 
 @pytest.mark.parametrize("is_switched", [True, False])
