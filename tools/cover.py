@@ -32,9 +32,18 @@ TOTAL: Final = 95.0
 EACH: Final = 85.0
 PACKAGES: Final = ("supervisor", "gateway", "stages", "pipeline", "observability")
 _SHARED: Final = ("-n", "2", "--dist", "worksteal")
-# Run besides the default tests: what only they take part in, the demo and the rehearsal of a release.
-_REHEARSAL: Final = "tests/test_integration/test_rehearsal.py"
-ALSO: Final = (("-m", "slow", "-k", "demo or command or schema", "tests/test_integration/test_demo.py", _REHEARSAL),)
+# Run besides the default tests, with all their cases: what only slow tests and faults take part in.
+ALSO: Final = (
+    (
+        "-m",
+        "slow or fault",
+        "tests/test_integration/test_demo.py",
+        "tests/test_integration/test_rehearsal.py",
+        "tests/test_reliability/test_corrupted.py",
+        "tests/unit/supervisor/backups/test_backup_elsewhere.py",
+        "tests/docs/test_moving_house.py",
+    ),
+)
 # Before coverage's own a1_coverage.pth, which looks at the environment. One line, for site.py runs them one by one.
 _HOOK: Final = f"a0_atlas_measured_{os.getpid()}.pth"
 _HOOK_LINE: Final = "import os; os.path.isdir({process!r}) and os.environ.update({settings!r})\n"

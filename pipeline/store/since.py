@@ -109,6 +109,7 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int = 0  # items behind the backup's last that nothing could be read of
     tokens: tuple[TokenRow, ...] | None = None
     doubts: tuple[str, ...] = ()
+    is_absent: bool = False  # there was no library at all, as on a new machine
 
 
 def export(present: Path, archive: Path, backup: Path, file: BinaryIO) -> Since:
@@ -117,7 +118,7 @@ def export(present: Path, archive: Path, backup: Path, file: BinaryIO) -> Since:
     `archive` is where the texts of notes are. What cannot be read is a doubt told, never an error.
     """
     if not present.exists():
-        return Since(doubts=(f"there was no {present.name} to export from",))
+        return Since(is_absent=True)
     with contextlib.ExitStack() as stack:
         known = stack.enter_context(contextlib.closing(frozen(backup)))
         try:
@@ -173,7 +174,7 @@ class _Export:
         tokens = self._tokens()
         if tokens is None:
             self._doubt("the tokens could not be read: those of the backup count again, also revoked ones")
-        return Since(**self._counts, tokens=tokens, doubts=tuple(self._doubts))
+        return Since(**self._counts, tokens=tokens, doubts=tuple(self._doubts), is_absent=False)
 
     def _doubt(self, what: str) -> None:
         if len(self._doubts) < DOUBTS_MOST:

@@ -60,6 +60,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     export: str
     doubts: tuple[str, ...]
     was_cut_off: bool = False
+    was_empty: bool = False  # there was no library, so nothing is known of what was accepted since
 
 
 class _Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +227,7 @@ def _prepare(chosen: _Chosen, aside: Path) -> Plan:
         replaced=str(aside),
         export=str(aside / EXPORT),
         doubts=(*doubts, *found.doubts, *regained.doubts),
+        was_empty=found.is_absent,
     )
     return _plan(chosen, aside, report, is_rebuilt=is_rebuilt)
 

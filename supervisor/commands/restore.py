@@ -40,6 +40,16 @@ def _say(what: str) -> None:
         output.complaint(f"{what}…")
 
 
+def _tell_since(done: Restored) -> None:
+    if done.was_empty:
+        output.line("There was no library here: what was accepted since that backup is not known.")
+        return
+    items = f"{done.accepted_since:,} items ({done.notes:,} of them notes)"
+    since = f"{items}, {done.marks:,} changed marks, {done.feeds:,} feeds"
+    output.line(f"Since then: {since}. Brought back: {done.brought_back:,} of these {_all_since(done):,}.")
+    output.line("What was fetched since is fetched again.")
+
+
 def _tell(done: Restored, wanted: str | None) -> None:
     if done.was_cut_off:
         output.line("A restore that was cut off is finished:")
@@ -47,10 +57,7 @@ def _tell(done: Restored, wanted: str | None) -> None:
     output.line(f"The library is that of the backup {done.backup}, made {made}.")
     if done.schema < done.schema_now:
         output.line(f"It was brought from schema {done.schema} to {done.schema_now}.")
-    items = f"{done.accepted_since:,} items ({done.notes:,} of them notes)"
-    since = f"{items}, {done.marks:,} changed marks, {done.feeds:,} feeds"
-    output.line(f"Since then: {since}. Brought back: {done.brought_back:,} of these {_all_since(done):,}.")
-    output.line("What was fetched since is fetched again.")
+    _tell_since(done)
     if done.unreadable:
         output.line(f"Of {done.unreadable:,} items accepted since nothing could be read: they are lost.")
     archive = "was sound, and is kept" if done.archive == "kept" else "was made anew from the backups"
