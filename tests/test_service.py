@@ -15,6 +15,7 @@ import pytest
 TOOLS = ("sh", "dirname", "date")
 ROLES = "atlas-api.socket atlas-worker.service atlas-api.service"
 TIMERS = "atlas-scheduler.timer atlas-backup.timer"
+BACKUP = "20261125T030000Z"
 FORGIVEN = "systemctl reset-failed atlas-*"
 STOPPED = (
     f"systemctl stop atlas-api.socket atlas-api.service {TIMERS} atlas-backup-drill.timer atlas-worker.service "
@@ -39,10 +40,14 @@ class Machine:
             assert found is not None
             (self.bin / tool).symlink_to(found)
         self.program("id", "echo 0")
-        self.program("atlas")
+        self.atlas()
         self.program("journalctl")
         self.program("systemctl")
         self._program(self.checkout / "tools/atlas", "tools/atlas")
+
+    def atlas(self, *lines: str) -> None:
+        """The operator's command, with one backup, and `lines` for what else it is asked."""
+        self.program("atlas", f"""case $1 in backup) echo '"id": "{BACKUP}"'; exit ;; esac""", *lines)
 
     def program(self, name: str, *lines: str) -> None:
         self._program(self.bin / name, name, *lines)
@@ -174,41 +179,50 @@ def test_a_restore_stops_everything_and_starts_again_what_ran_whatever_became_of
     machine: Machine, ending: int
 ) -> None:
     machine.program("systemctl", 'case "$*" in *is-active*-drill*) exit 3 ;; esac')
-    machine.program("atlas", f"exit {ending}")
-    assert machine.service("restore", "20261125-030000")[0] == ending
+    machine.atlas(f"exit {ending}")
+    assert machine.service("restore", BACKUP)[0] == ending
     asked = [line for line in machine.asked() if "is-active" not in line]
     assert asked == [
+        "atlas backup list --json",
         STOPPED,
-        "atlas restore 20261125-030000",
+        f"atlas restore {BACKUP}",
         FORGIVEN,
         f"systemctl start {ROLES} {TIMERS}",
     ]
 
 
+@pytest.mark.parametrize("slip", ["20261125", "20261125T03*", "", "--help"])
+def test_a_restore_of_what_is_no_backup_stops_nothing(machine: Machine, slip: str) -> None:
+    code, _, err = machine.service("restore", slip)
+    assert not [line for line in machine.asked() if line.startswith("systemctl stop")]
+    if slip != "--help":
+        assert (code, "there is no backup" in err) == (1, True)
+
+
 def test_a_restore_leaves_stopped_what_was_stopped(machine: Machine) -> None:
     machine.program("systemctl", 'case "$*" in *is-active*) exit 3 ;; esac')
-    assert machine.service("restore", "20261125-030000")[0] == 0
-    assert machine.asked()[-2:] == ["atlas restore 20261125-030000", FORGIVEN]
+    assert machine.service("restore", BACKUP)[0] == 0
+    assert machine.asked()[-2:] == [f"atlas restore {BACKUP}", FORGIVEN]
 
 
 @pytest.mark.parametrize("number", ["HUP", "INT", "TERM"])
 def test_a_restore_that_is_interrupted_starts_again_what_ran(machine: Machine, number: str) -> None:
     machine.program("systemctl", 'case "$*" in *is-active*-drill*) exit 3 ;; esac')
-    machine.program("atlas", f"kill -s {number} $PPID", "exit 130")
-    assert machine.service("restore", "20261125-030000")[0] == 130
+    machine.atlas(f"kill -s {number} $PPID", "exit 130")
+    assert machine.service("restore", BACKUP)[0] == 130
     assert machine.asked()[-1] == f"systemctl start {ROLES} {TIMERS}"
 
 
 def test_a_stop_that_fails_is_followed_by_no_restore_and_what_ran_is_started_again(machine: Machine) -> None:
     machine.program("systemctl", 'case "$*" in stop*) exit 4 ;; *is-active*-drill*) exit 3 ;; esac')
-    assert machine.service("restore", "20261125-030000")[0] == 4
-    assert "atlas restore 20261125-030000" not in machine.asked()
+    assert machine.service("restore", BACKUP)[0] == 4
+    assert f"atlas restore {BACKUP}" not in machine.asked()
     assert machine.asked()[-1] == f"systemctl start {ROLES} {TIMERS}"
 
 
 def test_services_that_do_not_come_back_after_a_restore_are_told(machine: Machine) -> None:
     machine.program("systemctl", 'test "$1" != start')
-    code, _, err = machine.service("restore", "20261125-030000")
+    code, _, err = machine.service("restore", BACKUP)
     assert (code, err) == (69, "atlas: the services did not start again: sudo just status\n")
 
 
