@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from tests.architecture.source import ROOT
 from tests.justfile import recipes
+from tools.cover import ALSO
 
 NEWEST = 14  # the newest Python 3 that is released
 WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
@@ -108,6 +109,14 @@ def test_every_marker_is_run_by_ci_run() -> None:
     marked = {line.partition(":")[0] for line in project["tool"]["pytest"]["ini_options"]["markers"]}
     asked = " ".join(re.findall(r"-m '?([a-z ]+)", CI_RUN)).split()
     assert marked <= set(asked)
+
+
+def test_what_the_slow_part_leaves_out_is_run_under_coverage() -> None:
+    left_out = re.findall(r"--ignore=([\w/.]+)", CI_RUN)
+    ((_, marks, *files),) = ALSO
+    assert marks == "slow or fault"
+    assert left_out
+    assert set(left_out) <= set(files)
 
 
 def test_a_part_that_fails_in_whatever_way_fails_the_run_and_is_counted(tmp_path: Path) -> None:
