@@ -96,6 +96,21 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     similarity: float | None = None  # of a copy found elsewhere to what was asked for, 0 to 1
 
 
+def note_capture(uid: str, body: str, *, size: int, at: int) -> Capture:
+    """What a note has in place of a fetch: its text, `size` bytes under the hash `body`, kept at `at` (wall ms)."""
+    return Capture(
+        body=body,
+        size=size,
+        url=f"note:{uid}",
+        final_url=f"note:{uid}",
+        status=200,
+        media_type="text/markdown",
+        charset="utf-8",
+        provider="note",
+        captured_at=at,
+    )
+
+
 class StepEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry on an item's timeline."""
 

@@ -11,7 +11,7 @@ from pipeline import errors
 from pipeline.documents import Document
 from pipeline.events import Event
 from pipeline.ids import new_uid
-from pipeline.items import Accepted, Capture, Item, StepEntry, Submission
+from pipeline.items import Accepted, Capture, Item, StepEntry, Submission, note_capture
 from pipeline.lifecycle import State
 from pipeline.selection import Selection
 from pipeline.store import endings, intake, outbox, rows, steps
@@ -69,17 +69,7 @@ class ItemStore:
         if submission.text is None:
             return None
         content = submission.text.encode()
-        return Capture(
-            body=await self._bodies.put(content),
-            size=len(content),
-            url=f"note:{uid}",
-            final_url=f"note:{uid}",
-            status=200,
-            media_type="text/markdown",
-            charset="utf-8",
-            provider="note",
-            captured_at=now,
-        )
+        return note_capture(uid, await self._bodies.put(content), size=len(content), at=now)
 
     async def get(self, uid: str, *, include_deleted: bool = False) -> Item:
         """One item. Raises NotFound."""

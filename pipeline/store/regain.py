@@ -20,7 +20,7 @@ import zstandard
 from pipeline import errors
 from pipeline.clock import Clock
 from pipeline.ids import Random, new_uid
-from pipeline.items import Capture, Kind, Submission
+from pipeline.items import Capture, Kind, Submission, note_capture
 from pipeline.lifecycle import State
 from pipeline.settings import DatabaseSettings, QueueSettings
 from pipeline.store import endings, intake, rows, search
@@ -167,17 +167,7 @@ class _Work:
             "INSERT OR IGNORE INTO bodies (hash, size, stored_at, data) VALUES (?, ?, ?, ?)",
             (digest, len(content), now, zstandard.ZstdCompressor(level=LEVEL).compress(content)),
         )
-        return Capture(
-            body=digest,
-            size=len(content),
-            url=f"note:{uid}",
-            final_url=f"note:{uid}",
-            status=200,
-            media_type="text/markdown",
-            charset="utf-8",
-            provider="note",
-            captured_at=now,
-        )
+        return note_capture(uid, digest, size=len(content), at=now)
 
     def _mark(self, item_id: int, uid: str, marks: Marks) -> None:
         """As it was in the end: what was deleted stays deleted."""
